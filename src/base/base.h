@@ -42,4 +42,7 @@ typedef struct {
 	uint64_t va;
 } remote_t;
 
+/* Microseconds, of a clock or a duration. */
+typedef uint64_t usec_t;
+
 #define REMOTE(x) ((remote_t){ .va = (x) })
