@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/plan.h"
+
 void model_init(struct model *m)
 {
 	*m = (struct model){ .next_file_id = 1, .next_pages_id = 1, .next_shmid = 1 };
@@ -256,6 +258,7 @@ static void task_free(struct task *t)
 		mem_free(th->parts);
 		mem_free(th);
 	}
+	tree_plan_free(t->tree);
 	mem_free(t->parts);
 	mem_free(t);
 }

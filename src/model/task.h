@@ -79,8 +79,9 @@ struct task {
 	struct ns *ns_for_children[NS_MAX]; /* pid and time only */
 	uint32_t kobj_id[KOBJ_MAX];         /* vm, fs, files, sighand, io, sysvsem; 0 unknown */
 	void **parts;                       /* owner TASK */
-	void *live;  /* dump: what is held of the live task (object/collect.h) */
-	void *build; /* restore: what is known while it is being built (object/env.h) */
+	void *live;             /* dump: what is held of the live task (object/collect.h) */
+	struct tree_plan *tree; /* restore: how it and its children come to be (plan.h), owned */
+	void *build;            /* restore: what is known while it is being built (object/env.h) */
 };
 
 #define task_for_each(var, m)   list_for_each(var, &(m)->tasks, link)

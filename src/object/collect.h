@@ -1,0 +1,63 @@
+#pragma once
+/* The dump context that kinds see, and what is held of live tasks while they are frozen. */
+#include "inject/thread.h"
+#include "kernel/proc/stat.h"
+#include "kernel/proc/status.h"
+#include "model/identity.h"
+#include "object/kinds.h"
+#include "object/policy.h"
+#include "report/report.h"
+
+/* task->live. Descriptors are owned by dump/freeze. */
+struct live_task {
+	int pidfd;
+	int proc; /* directory /proc/PID */
+};
+
+/* thread->live. */
+struct live_thread {
+	int proc;                  /* directory /proc/PID/task/TID */
+	struct proc_stat stat;     /* read when it stood still */
+	struct proc_status status; /* likewise */
+	uint64_t sigmask;          /* blocked signals as the freeze found them */
+	int group_stop;            /* signal of the group stop it was found in, 0 when it ran */
+};
+
+struct collect {
+	struct model *model;
+	struct report *report;
+	const struct policy *policy;
+	struct identity files; /* open file descriptions met so far */
+	struct map paths;      /* (dev, ino of mapped files and the like) -> struct file */
+};
+
+static inline struct live_task *live_of(const struct task *t)
+{
+	return t->live;
+}
+
+static inline struct live_thread *live_thread_of(const struct thread *th)
+{
+	return th->live;
+}
+
+/*
+ * Borrows an open file description of the tree: gives a descriptor of ours for it (pidfd_getfd(2),
+ * or an O_PATH one for mapped files, cwd, root and exe), close-on-exec, owned by the caller. -ESRCH
+ * when the task is gone.
+ */
+int file_borrow_fd(const struct file *f, int *ret_fd) nodiscard;
+
+/*
+ * The file behind a path-like user of a task: FILE_USER_EXE, _CWD, _ROOT; FILE_USER_MAP with the
+ * mapping v. Creates a file for it by the same kinds that descriptors have, or gives the one met
+ * before. Reported.
+ */
+int collect_path_file(struct collect *c, struct task *t, enum file_user user, const struct vma *v,
+		      struct file **ret) nodiscard;
+
+/*
+ * The shared segment behind an inode: the one known, or a fresh one that `t` maps at v->start. Its
+ * size grows to cover every mapping seen. NULL when out of memory.
+ */
+struct shmem *collect_shmem(struct collect *c, struct task *t, const struct vma *v);

@@ -1,0 +1,35 @@
+#pragma once
+/* The restore context: of one task (in that task), or of the broker (task is NULL). */
+#include "object/images.h"
+#include "object/kinds.h"
+
+struct env {
+	struct model *model;
+	struct report *report;
+	const struct policy *policy;
+	struct load_images *in;
+	struct task *task; /* whose process this is; NULL in the broker */
+	int floor;         /* our own descriptors live at or above this number */
+	int broker;        /* pidfd of the broker, in tasks */
+	int root_fd;       /* the tree's root directory, for opening paths */
+	struct undo *undo; /* reverses of what was created outside the tree */
+};
+
+/* Moves a fresh descriptor above the floor so that no slot collides with it. 0 or -errno; *fd
+ * changes. */
+int env_lift_fd(const struct env *env, int *fd) nodiscard;
+
+/* Hands over a descriptor for another file that one call made as well (the other end of a pipe).
+ * Takes fd. */
+int env_deposit_take(struct env *env, struct file *other, int fd) nodiscard;
+
+/*
+ * A descriptor for a file that was made by its maker, in this process: in the broker its own
+ * (borrowed, *ret_owned false), in a task a fetched copy (pidfd_getfd(2)), to be closed by the
+ * caller when *ret_owned.
+ */
+int env_file_fd(struct env *env, const struct file *f, int *ret_fd, bool *ret_owned) nodiscard;
+
+/* What every description has in common and open() could not set: status flags, owner and signal,
+ * position. */
+int env_apply_common(struct env *env, const struct file *f, int fd, bool seek) nodiscard;
