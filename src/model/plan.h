@@ -44,7 +44,8 @@ struct tree_plan {
 		VEC(struct tree_op);
 	} ops;
 	pid_t born_sid;    /* session at birth */
-	bool sibling_born; /* created by a sibling or another, not by its parent */
+	bool is_settled;    /* somebody is going to give birth to it */
+	bool orphan_born;   /* through TREE_FORK_ORPHAN: its first parent exits at once */
 };
 
 /*

@@ -110,10 +110,11 @@ static int plan_foreign_birth(struct model *m, struct task *p, struct task *c, p
 			return r;
 	}
 
-	c->tree->sibling_born = true;
+	c->tree->is_settled = true;
 	if (leader->parent == p)
 		return plan_op(leader, TREE_FORK_SIBLING, c, 0);
 
+	c->tree->orphan_born = true;
 	r = plan_subreaper(p);
 	return r < 0 ? r : plan_op(leader, TREE_FORK_ORPHAN, c, 0);
 }
@@ -131,7 +132,7 @@ static int plan_births(struct task *p, pid_t sid)
 		r = plan_op(p, TREE_FORK, c, 0);
 		if (r < 0)
 			return r;
-		c->tree->sibling_born = true; /* settled: not born twice */
+		c->tree->is_settled = true; /* settled: not born twice */
 	}
 	return 0;
 }
@@ -209,7 +210,7 @@ int plan_tree(struct model *m, pid_t outer_sid, pid_t outer_pgid, const struct t
 	task_for_each(t, m) {
 		*ret_task = t;
 		list_for_each(c, &t->children, sibling) {
-			if (c->tree->sibling_born || c->is_helper)
+			if (c->tree->is_settled || c->is_helper)
 				continue;
 			*ret_task = c;
 			r = plan_foreign_birth(m, t, c, c->tree->born_sid);
