@@ -1,6 +1,7 @@
 /* Findings, frames and codes. See report.h. */
 #include "report/report.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 #include <strings.h>
@@ -274,29 +275,38 @@ struct sent {
 	uint32_t code;
 };
 
+#define SENT_TEXT_MAX 1300 /* three of them and the head fit into PIPE_BUF */
+static_assert(sizeof(struct sent) + 3 * (SENT_TEXT_MAX + 1) <= PIPE_BUF, "one write is atomic");
+
+/* Appends at most SENT_TEXT_MAX bytes of the text and a NUL; gives the new end. */
+static char *sent_put(char *at, const char *text)
+{
+	size_t len = strnlen(text, SENT_TEXT_MAX);
+
+	memcpy(at, text, len);
+	at[len] = '\0';
+	return at + len + 1;
+}
+
 int report_send(const struct report *r, int fd)
 {
-	scoped(str_done) struct str out = { 0 };
 	const struct finding *f;
 
 	list_for_each(f, &r->findings, link) {
-		size_t where = strlen(f->where) + 1, cause = strlen(f->cause) + 1;
-		size_t remedy = strlen(f->remedy) + 1;
-		struct sent head = {
-			.size = (uint32_t)(sizeof(head) + where + cause + remedy),
-			.severity = f->severity,
-			.err = f->err,
-			.code = f->code,
-		};
+		char out[PIPE_BUF], *end = out + sizeof(struct sent);
+		struct sent head = { .severity = f->severity, .err = f->err, .code = f->code };
+		int ret;
 
-		str_add(&out, (const char *)&head, sizeof(head));
-		str_add(&out, f->where, where);
-		str_add(&out, f->cause, cause);
-		str_add(&out, f->remedy, remedy);
+		end = sent_put(end, f->where);
+		end = sent_put(end, f->cause);
+		end = sent_put(end, f->remedy);
+		head.size = (uint32_t)(end - out);
+		memcpy(out, &head, sizeof(head));
+		ret = fd_write_all(fd, out, head.size);
+		if (ret < 0)
+			return ret;
 	}
-	if (out.failed)
-		return -ENOMEM;
-	return fd_write_all(fd, str_get(&out), out.len);
+	return 0;
 }
 
 /* Splits the texts of a sent finding; false unless they are exactly three. */
@@ -332,25 +342,35 @@ static int report_adopt(struct report *r, const struct sent *head, const char *c
 	return 0;
 }
 
-int report_receive(struct report *r, const void *bytes, size_t len)
+static bool sent_is_sane(const struct sent *head)
 {
-	const char *p = bytes;
+	return head->size > sizeof(*head) && head->size <= PIPE_BUF && head->code < CODE_MAX &&
+	       head->severity <= SEVERITY_FAILURE && head->err <= 0 && head->err >= -4095;
+}
+
+int report_receive(struct report *r, int fd)
+{
+	char in[PIPE_BUF];
 	const char *text[3];
 	struct sent head;
-	int ret;
 
-	for (; len > 0; p += head.size, len -= head.size) {
-		if (len < sizeof(head))
+	for (;;) {
+		ssize_t n = fd_read_some(fd, &head, sizeof(head));
+		int ret;
+
+		if (n == 0 || n == -EAGAIN)
+			return 0;
+		if (n < 0)
+			return (int)n;
+		if (n < (ssize_t)sizeof(head) || !sent_is_sane(&head))
 			return -EBADMSG;
-		memcpy(&head, p, sizeof(head));
-		if (head.size < sizeof(head) || head.size > len || head.code >= CODE_MAX ||
-		    head.severity > SEVERITY_FAILURE || head.err > 0 || head.err < -4095)
-			return -EBADMSG;
-		if (!sent_texts(p + sizeof(head), head.size - sizeof(head), text))
+		ret = fd_read_all(fd, in, head.size - sizeof(head));
+		if (ret < 0)
+			return ret == -ENODATA ? -EBADMSG : ret;
+		if (!sent_texts(in, head.size - sizeof(head), text))
 			return -EBADMSG;
 		ret = report_adopt(r, &head, text);
 		if (ret < 0)
 			return ret;
 	}
-	return 0;
 }

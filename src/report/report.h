@@ -102,14 +102,15 @@ const struct finding *report_first(const struct report *r);
 void report_clear(struct report *r);
 
 /*
- * Findings of a child: report_send() writes them all to a descriptor (pipe, socket, memfd),
- * report_receive() reads such bytes and adds them to its own as they are: the child inherited the
- * frames that were open at its fork. It should report_clear() first, or it sends what the parent
- * already has. Nothing is logged again. The bytes are checked: -EBADMSG on anything else than
- * report_send() wrote; what was good before it is kept. 0 or -errno.
+ * Findings of a child process. report_send() writes them to a descriptor, each in one write(2) of
+ * at most PIPE_BUF bytes (longer texts are cut), so that many children can share a pipe.
+ * report_receive() reads what is there, to end of file or -EAGAIN, and adds it as it is: the child
+ * inherited the frames that were open at its fork. It should report_clear() after the fork, or it
+ * sends what the parent already has. Nothing is logged again. The bytes are checked: -EBADMSG on
+ * anything else than report_send() wrote; what was good before is kept. 0 or -errno.
  */
 int report_send(const struct report *r, int fd) nodiscard;
-int report_receive(struct report *r, const void *bytes, size_t len) nodiscard;
+int report_receive(struct report *r, int fd) nodiscard;
 
 /* One line "where: cause: strerror" without code and remedy; appended to *s. 0 or -ENOMEM. */
 int finding_text(const struct finding *f, struct str *s);

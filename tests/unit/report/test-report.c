@@ -83,23 +83,22 @@ static void long_frames_are_cut(void **state)
 	assert_int_equal(strlen(report_first(&r)->cause), sizeof(path) - 1);
 }
 
-/* What report_send() writes for two findings of r. */
-static size_t sent_bytes(const struct report *r, char *buf, size_t size)
+/* What report_send() writes, in a fresh file whose position is at its start. */
+static int sent_file(const struct report *r, size_t *ret_len)
 {
-	scoped(fd_close) int fd = memfd_create("sent", MFD_CLOEXEC);
-	ssize_t n;
+	int fd = memfd_create("sent", MFD_CLOEXEC);
 
 	assert_int_equal(report_send(r, fd), 0);
-	n = pread(fd, buf, size, 0);
-	assert_true(n > 0);
-	return (size_t)n;
+	*ret_len = (size_t)lseek(fd, 0, SEEK_CUR);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	return fd;
 }
 
 static void findings_travel_between_processes(void **state)
 {
 	scoped(report_done) struct report child, parent;
-	char buf[4096];
-	size_t n;
+	scoped(fd_close) int fd = -EBADF;
+	size_t len;
 
 	report_init(&child);
 	report_init(&parent);
@@ -108,8 +107,8 @@ static void findings_travel_between_processes(void **state)
 		(void)report_refuse_with(&child, -EEXIST, CODE_PID_TAKEN, "kill it", "pid 9");
 		report_warn(&child, CODE_LIMIT, "low");
 	}
-	n = sent_bytes(&child, buf, sizeof(buf));
-	assert_int_equal(report_receive(&parent, buf, n), 0);
+	fd = sent_file(&child, &len);
+	assert_int_equal(report_receive(&parent, fd), 0);
 	assert_int_equal(parent.n_failures, 1);
 	assert_int_equal(parent.n_warnings, 1);
 	assert_string_equal(report_first(&parent)->where, "task 7");
@@ -117,33 +116,69 @@ static void findings_travel_between_processes(void **state)
 	assert_int_equal(report_first(&parent)->err, -EEXIST);
 }
 
+static void an_empty_pipe_has_no_findings(void **state)
+{
+	scoped(report_done) struct report r;
+	int ends[2];
+
+	report_init(&r);
+	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	assert_int_equal(report_receive(&r, ends[0]), 0);
+	assert_int_equal(r.n_failures, 0);
+	fd_close(ends[0]);
+	fd_close(ends[1]);
+}
+
+static void long_texts_are_cut_on_the_way(void **state)
+{
+	scoped(report_done) struct report child, parent;
+	scoped(fd_close) int fd = -EBADF;
+	char text[9000];
+	size_t len;
+
+	memset(text, 'a', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	report_init(&child);
+	report_init(&parent);
+	REPORT_FRAME(&child, "%s", text);
+	(void)report_refuse_with(&child, -EIO, CODE_LIMIT, text, "%s", text);
+	fd = sent_file(&child, &len);
+	assert_true(len <= 4096);
+	assert_int_equal(report_receive(&parent, fd), 0);
+	assert_true(strlen(report_first(&parent)->cause) > 1000);
+}
+
 static void received_bytes_are_not_trusted(void **state)
 {
 	scoped(report_done) struct report child;
-	char buf[4096], bad[4096];
-	size_t n;
+	scoped(fd_close) int fd = -EBADF;
+	char good[4096];
+	size_t len;
 
 	report_init(&child);
 	(void)report_fail(&child, -EIO, "short");
-	n = sent_bytes(&child, buf, sizeof(buf));
-	for (size_t cut = 1; cut < n; cut++) {
+	fd = sent_file(&child, &len);
+	assert_int_equal(pread(fd, good, sizeof(good), 0), len);
+	for (size_t cut = 1; cut < len; cut++) {
 		scoped(report_done) struct report r;
 
 		report_init(&r);
-		assert_int_equal(report_receive(&r, buf, cut), -EBADMSG);
+		assert_int_equal(ftruncate(fd, 0) + pwrite(fd, good, cut, 0), cut);
+		assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+		assert_int_equal(report_receive(&r, fd), -EBADMSG);
 	}
-	/* Every byte of the head, every value that matters. */
-	for (size_t i = 0; i < n; i++) {
-		for (int v = 0; v < 256; v += 51) {
-			scoped(report_done) struct report r;
-			int ret;
+	/* Every byte, every value that matters. */
+	for (size_t i = 0; i < len * 6; i++) {
+		scoped(report_done) struct report r;
+		char bad = (char)(i % 6 * 51);
+		int ret;
 
-			report_init(&r);
-			memcpy(bad, buf, n);
-			bad[i] = (char)v;
-			ret = report_receive(&r, bad, n);
-			assert_true(ret == 0 || ret == -EBADMSG);
-		}
+		report_init(&r);
+		assert_int_equal(pwrite(fd, good, len, 0), len);
+		assert_int_equal(pwrite(fd, &bad, 1, (off_t)(i / 6)), 1);
+		assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+		ret = report_receive(&r, fd);
+		assert_true(ret == 0 || ret == -EBADMSG);
 	}
 }
 
@@ -175,6 +210,8 @@ int main(void)
 		cmocka_unit_test(warnings_and_notes_are_no_failures),
 		cmocka_unit_test(long_frames_are_cut),
 		cmocka_unit_test(findings_travel_between_processes),
+		cmocka_unit_test(an_empty_pipe_has_no_findings),
+		cmocka_unit_test(long_texts_are_cut_on_the_way),
 		cmocka_unit_test(received_bytes_are_not_trusted),
 		cmocka_unit_test(every_code_is_complete_and_found),
 	};
