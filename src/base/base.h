@@ -30,6 +30,7 @@
 #define ROUND_UP(x, to)   ((((x) + (to)-1) / (to)) * (to))
 #define ROUND_DOWN(x, to) (((x) / (to)) * (to))
 
+#undef PAGE_SIZE /* <sys/user.h> has one too */
 #define PAGE_SIZE 4096UL /* x86-64; image addresses and counts are in these units too */
 
 #define attr_printf(fmt, args) __attribute__((format(printf, fmt, args)))

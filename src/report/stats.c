@@ -1,8 +1,6 @@
 /* Clocks and counts. See stats.h. */
 #include "report/stats.h"
 
-#include <time.h>
-
 #include "report/units.h"
 
 static const char *const clock_names[] = {
@@ -20,14 +18,6 @@ static const char *const clock_abouts[] = {
 #undef STATS_CLOCK
 #undef STATS_COUNT
 };
-
-usec_t usec_now(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
-	return (usec_t)now.tv_sec * 1000000 + (usec_t)now.tv_nsec / 1000 + 1;
-}
 
 void stats_start(struct stats *st, enum stats_clock clock)
 {

@@ -7,6 +7,7 @@
  */
 #include "base/base.h"
 #include "base/str.h"
+#include "base/usec.h"
 
 enum stats_clock {
 #define STATS_CLOCK(name, about) STATS_CLOCK_##name,
@@ -29,9 +30,6 @@ struct stats {
 #undef STATS_COUNT
 	struct progress *progress; /* borrowed; NULL when nobody watches (progress.h takes that) */
 };
-
-/* Now on CLOCK_MONOTONIC, never 0. */
-usec_t usec_now(void);
 
 /* A clock may be started and stopped many times; it adds up. Starting a running one or stopping one
  * that stands still does nothing. */
