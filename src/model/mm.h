@@ -46,6 +46,11 @@ struct vma {
 	struct shmem *shmem; /* borrowed; shared anonymous ones, memfds */
 	uint64_t dev, ino;   /* as smaps shows them; 0 for anonymous private */
 	char *name;          /* smaps' last column, owned; NULL when none */
+	uint64_t vm_flags;   /* dump: PROC_VMFLAG_* of kernel/proc/maps.h */
+	int map_kind;        /* dump: enum proc_map_kind */
+	bool shared;         /* dump: the s in the permissions */
+	bool deleted;       /* dump: the name ended in " (deleted)" */
+	uint64_t page_size;  /* dump: bytes; more than 4096 for hugetlb */
 	bool has_pages;      /* may hold private pages to be stored */
 
 	/* Restore. */

@@ -11,7 +11,7 @@
 /* task->live. Descriptors are owned by dump/freeze. */
 struct live_task {
 	int pidfd;
-	int proc; /* directory /proc/PID */
+	struct proc_pid proc;
 };
 
 /* thread->live. */
