@@ -33,11 +33,13 @@ struct file {
 	/* Where it is met first: the handle through which a descriptor is borrowed on dump, and a
 	 * user to name in reports. */
 	struct task *task;
+	uint64_t map_start, map_end; /* FILE_USER_MAP: the range of the mapping */
 	int fd; /* slot in that task, or -1 - n for special users (see enum file_user) */
 
 	/* Restore. */
 	int made_fd;        /* the maker's descriptor, or -EBADF until created */
 	struct task *maker; /* NULL: the broker */
+	int planned_fd;     /* made by a task: the number it has there, known to everybody */
 	bool in_slots;      /* some table has it (else only mapped, cwd, exe, in flight...) */
 	bool settled;
 };

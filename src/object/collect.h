@@ -27,8 +27,10 @@ struct collect {
 	struct model *model;
 	struct report *report;
 	const struct policy *policy;
+	struct arena arena;    /* for what lives as long as the dump */
 	struct identity files; /* open file descriptions met so far */
-	struct map paths;      /* (dev, ino of mapped files and the like) -> struct file */
+	struct map paths; /* (dev and use, ino) of mapped files, cwd, root, exe -> struct file */
+	struct proc_text text; /* a buffer for reading, reused */
 };
 
 static inline struct live_task *live_of(const struct task *t)
@@ -40,6 +42,16 @@ static inline struct live_thread *live_thread_of(const struct thread *th)
 {
 	return th->live;
 }
+
+/*
+ * The file behind descriptor `fd` of a task: the one met before (identity by kcmp), or a new one of
+ * the kind that matches, collected and registered. *ret_cloexec is the slot's own flag. Reported.
+ */
+int collect_slot_file(struct collect *c, struct task *t, int fd, struct file **ret,
+		      bool *ret_cloexec) nodiscard;
+
+/* The order of open file descriptions: kcmp(2) KCMP_FILE. For identity_init() of collect.files. */
+int collect_file_cmp(void *ctx, struct handle a, struct handle b, int *ret_order);
 
 /*
  * Borrows an open file description of the tree: gives a descriptor of ours for it (pidfd_getfd(2),

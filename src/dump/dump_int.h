@@ -1,0 +1,39 @@
+#pragma once
+/* What the phases of dump share. One struct dump per operation; phases are the rows of dump.c's
+ * table. */
+#include "base/undo.h"
+#include "object/collect.h"
+#include "object/images.h"
+#include "report/stats.h"
+
+struct dump_request;
+
+struct dump {
+	const struct dump_request *request; /* NULL in check_tree and tree */
+	struct report *report;
+	struct stats *stats;
+	struct policy policy;
+	struct model model;
+	struct collect collect;
+	struct dump_images images;
+	struct undo undo;
+	pid_t pid;          /* the root of the tree, as we see it */
+	usec_t timeout;     /* for every single wait */
+	unsigned pid_level; /* of the tree's pid namespace, counted from ours */
+	bool ids_only;      /* tree: no files, no memory */
+};
+
+/* The phases, in order (dump.c). Each 0 or -errno, reported. */
+int dump_probe(struct dump *d);
+int dump_freeze(struct dump *d);
+int dump_collect_tasks(struct dump *d);
+int dump_collect_ids(struct dump *d);
+int dump_collect_memory(struct dump *d);
+int dump_collect_files(struct dump *d);
+int dump_collect_parts(struct dump *d);
+int dump_inspect(struct dump *d);
+int dump_write(struct dump *d);
+int dump_finish(struct dump *d);
+
+/* Frees what freeze() and collect() hold of live tasks; threads were let go before. */
+void dump_forget_live(struct dump *d);
