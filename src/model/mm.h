@@ -49,7 +49,7 @@ struct vma {
 	uint64_t vm_flags;   /* dump: PROC_VMFLAG_* of kernel/proc/maps.h */
 	int map_kind;        /* dump: enum proc_map_kind */
 	bool shared;         /* dump: the s in the permissions */
-	bool deleted;       /* dump: the name ended in " (deleted)" */
+	bool deleted;        /* dump: the name ended in " (deleted)" */
 	uint64_t page_size;  /* dump: bytes; more than 4096 for hugetlb */
 	bool has_pages;      /* may hold private pages to be stored */
 

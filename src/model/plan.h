@@ -43,9 +43,9 @@ struct tree_plan {
 	struct {
 		VEC(struct tree_op);
 	} ops;
-	pid_t born_sid;    /* session at birth */
-	bool is_settled;    /* somebody is going to give birth to it */
-	bool orphan_born;   /* through TREE_FORK_ORPHAN: its first parent exits at once */
+	pid_t born_sid;   /* session at birth */
+	bool is_settled;  /* somebody is going to give birth to it */
+	bool orphan_born; /* through TREE_FORK_ORPHAN: its first parent exits at once */
 };
 
 /*

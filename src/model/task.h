@@ -47,13 +47,17 @@ struct sighand {
 	void **parts;
 };
 
+struct context;
+
 struct thread {
 	struct list link; /* task->threads, the leader first */
 	struct task *task;
 	pid_t tid;      /* in the tree's pid namespace */
 	pid_t host_tid; /* as stasis sees it; dump and after restore */
 	void **parts;   /* owner THREAD */
-	void *live;     /* dump: what is held of the live thread (object/collect.h) */
+	struct context
+		*context; /* registers, FPU state, blocked signals (inject/context.h); owned */
+	void *live;       /* dump: what is held of the live thread (object/collect.h) */
 };
 
 struct task {

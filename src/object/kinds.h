@@ -117,6 +117,10 @@ struct task_kind {
 	 * order of kinds.def: that is the order of kernel effects (credentials after all that needs
 	 * privilege, seccomp last). */
 	int (*late)(struct env *env, struct thread *th, void *part, struct program *p);
+	/* The same, but after the coordinator has seized every thread (the network is unlocked,
+	 * seccomp suspended): for what takes privileges away or starts clocks: credentials,
+	 * dumpable, timers, pending signals, seccomp. */
+	int (*last)(struct env *env, struct thread *th, void *part, struct program *p);
 	void (*done)(void *part);
 };
 
