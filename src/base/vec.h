@@ -27,7 +27,7 @@ int vec_grow(void **at, size_t *room, size_t need, size_t size) nodiscard;
 	})
 
 #define vec_for_each(var, v)                                                                       \
-	for (__typeof__((v)->at) var = (v)->at; var && var < (v)->at + (v)->n; var++)
+	for (__typeof__((v)->at + 0) var = (v)->at; var && var < (v)->at + (v)->n; var++)
 
 #define vec_done(v)                                                                                \
 	({                                                                                         \
