@@ -39,6 +39,7 @@ struct run {
 	struct pie_thread *thread;
 	struct pie_step *steps;
 	uint32_t n_steps, tail;
+	bool broken; /* the step at hand makes no sense: failed, whatever it expects */
 };
 
 _Noreturn void pie_main(uint64_t base, uint64_t index);
@@ -57,14 +58,13 @@ _Noreturn static void wait_for_ever(struct pie_area *area)
 }
 
 /* Whether len bytes at this offset are inside the area. */
-static bool in_area(const struct run *run, uint64_t offset, uint64_t len)
+static bool in_area(struct run *run, uint64_t offset, uint64_t len)
 {
 	return offset <= run->size && len <= run->size - offset;
 }
 
 /* The value of an argument, of which `len` bytes are used when it is a place in the area. */
-static bool arg_get(const struct run *run, const struct pie_step *s, int i, uint64_t len,
-		    uint64_t *ret)
+static bool arg_find(struct run *run, const struct pie_step *s, int i, uint64_t len, uint64_t *ret)
 {
 	uint64_t v = s->arg[i];
 
@@ -97,7 +97,22 @@ static bool arg_get(const struct run *run, const struct pie_step *s, int i, uint
 	return false;
 }
 
-static int64_t do_call(const struct run *run, const struct pie_step *s, int n_args)
+static bool arg_get(struct run *run, const struct pie_step *s, int i, uint64_t len, uint64_t *ret)
+{
+	if (arg_find(run, s, i, len, ret))
+		return true;
+	run->broken = true;
+	return false;
+}
+
+/* The step cannot be run at all. */
+static int64_t broken(struct run *run, int64_t error)
+{
+	run->broken = true;
+	return error;
+}
+
+static int64_t do_call(struct run *run, const struct pie_step *s, int n_args)
 {
 	uint64_t a[PIE_ARGS];
 
@@ -109,7 +124,7 @@ static int64_t do_call(const struct run *run, const struct pie_step *s, int n_ar
 }
 
 /* COPY and FILL: the length first, because it decides whether the places are inside. */
-static int64_t do_bytes(const struct run *run, const struct pie_step *s)
+static int64_t do_bytes(struct run *run, const struct pie_step *s)
 {
 	uint64_t to, from, len;
 
@@ -123,7 +138,7 @@ static int64_t do_bytes(const struct run *run, const struct pie_step *s)
 	return 0;
 }
 
-static int64_t do_spawn(const struct run *run, const struct pie_step *s)
+static int64_t do_spawn(struct run *run, const struct pie_step *s)
 {
 	const struct pie_thread *threads =
 		(const struct pie_thread *)(run->base + run->area->threads);
@@ -131,12 +146,12 @@ static int64_t do_spawn(const struct run *run, const struct pie_step *s)
 	volatile uint64_t *stack;
 
 	if (s->nr >= run->area->n_threads)
-		return ERR_INVAL;
+		return broken(run, ERR_INVAL);
 	if (!arg_get(run, s, 1, 0, &size) || size < CLONE_ARGS_MIN ||
 	    s->arg_kind[0] != PIE_ARG_AREA || !arg_get(run, s, 0, size, &args))
-		return ERR_FAULT;
+		return broken(run, ERR_FAULT);
 	if (!in_area(run, threads[s->nr].stack, PIE_STACK))
-		return ERR_FAULT;
+		return broken(run, ERR_FAULT);
 
 	stack = (volatile uint64_t *)(args + CLONE_ARGS_STACK);
 	stack[0] = run->base + threads[s->nr].stack;
@@ -144,7 +159,7 @@ static int64_t do_spawn(const struct run *run, const struct pie_step *s)
 	return pie_clone(args, size, run->base, s->nr);
 }
 
-static int64_t do_barrier(const struct run *run, const struct pie_step *s)
+static int64_t do_barrier(struct run *run, const struct pie_step *s)
 {
 	struct pie_area *area = run->area;
 	uint64_t want;
@@ -160,10 +175,12 @@ static int64_t do_barrier(const struct run *run, const struct pie_step *s)
 }
 
 /* Whether a result is what the host expects. UNTIL only asks that the call works. */
-static bool is_expected(const struct pie_step *s, int64_t result)
+static bool is_expected(const struct run *run, const struct pie_step *s, int64_t result)
 {
 	bool error = result < 0 && result >= ERR_MIN;
 
+	if (run->broken)
+		return false;
 	if (s->op == PIE_OP_COPY || s->op == PIE_OP_FILL || s->op == PIE_OP_BARRIER ||
 	    s->op == PIE_OP_UNTIL)
 		return !error;
@@ -176,7 +193,7 @@ static bool is_expected(const struct pie_step *s, int64_t result)
 	return s->expect == PIE_EXPECT_ANY;
 }
 
-static int64_t do_step(const struct run *run, const struct pie_step *s)
+static int64_t do_step(struct run *run, const struct pie_step *s)
 {
 	if (s->op == PIE_OP_CALL)
 		return do_call(run, s, PIE_ARGS);
@@ -186,11 +203,11 @@ static int64_t do_step(const struct run *run, const struct pie_step *s)
 		return do_spawn(run, s);
 	if (s->op == PIE_OP_BARRIER)
 		return do_barrier(run, s);
-	return ERR_INVAL;
+	return broken(run, ERR_INVAL);
 }
 
 /* UNTIL at index i; the step behind it undoes a call that gave the wrong number. */
-static int64_t do_until(const struct run *run, uint32_t i)
+static int64_t do_until(struct run *run, uint32_t i)
 {
 	struct pie_step *s = &run->steps[i], *back = s + 1;
 	uint64_t at;
@@ -205,14 +222,14 @@ static int64_t do_until(const struct run *run, uint32_t i)
 		if (*(volatile uint32_t *)at == (uint32_t)s->want)
 			return r;
 		back->result = do_call(run, back, PIE_ARGS);
-		if (!is_expected(back, back->result))
+		if (!is_expected(run, back, back->result))
 			return back->result;
 	}
 	return ERR_LOOP;
 }
 
 /* The two steps that end a program. They come back only when their argument makes no sense. */
-static void do_end(const struct run *run, const struct pie_step *s)
+static void do_end(struct run *run, const struct pie_step *s)
 {
 	uint64_t a[PIE_ARGS] = { 0 };
 
@@ -224,7 +241,7 @@ static void do_end(const struct run *run, const struct pie_step *s)
 		(void)arch_syscall(NR_exit, a);
 }
 
-static void fail(const struct run *run, uint32_t i)
+static void fail(struct run *run, uint32_t i)
 {
 	struct pie_area *area = run->area;
 
@@ -239,7 +256,7 @@ static void fail(const struct run *run, uint32_t i)
 }
 
 /* Runs the steps from i up to `end`; gives the index of the one that failed, else `end`. */
-static uint32_t run_steps(const struct run *run, uint32_t i, uint32_t end)
+static uint32_t run_steps(struct run *run, uint32_t i, uint32_t end)
 {
 	while (i < end) {
 		struct pie_step *s = &run->steps[i];
@@ -249,8 +266,9 @@ static uint32_t run_steps(const struct run *run, uint32_t i, uint32_t end)
 			s->result = ERR_FAULT;
 			return i;
 		}
+		run->broken = false;
 		s->result = s->op == PIE_OP_UNTIL ? do_until(run, i) : do_step(run, s);
-		if (!is_expected(s, s->result))
+		if (!is_expected(run, s, s->result))
 			return i;
 		i += s->op == PIE_OP_UNTIL ? 2 : 1;
 	}
@@ -274,8 +292,8 @@ static bool is_sane(struct run *run, uint64_t base, uint64_t index)
 	run->steps = (struct pie_step *)(base + run->thread->steps);
 	run->n_steps = run->thread->n_steps;
 	run->tail = run->thread->tail;
-	return run->tail < run->n_steps && in_area(run, run->thread->steps,
-						   (uint64_t)run->n_steps * sizeof(*run->steps));
+	return run->tail < run->n_steps &&
+	       in_area(run, run->thread->steps, (uint64_t)run->n_steps * sizeof(*run->steps));
 }
 
 _Noreturn void pie_main(uint64_t base, uint64_t index)

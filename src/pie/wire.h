@@ -12,9 +12,8 @@
  *	      | struct pie_area            |
  *	      | struct pie_thread[n]       |  one per thread that runs a program
  *	      | struct pie_step[...]       |  the programs
- *	      | data                       |  what CALLs read and write
+ *	      | data                       |  what CALLs read and write, frames to RETURN into
  *	      | stacks                     |
- *	      | frames (rt_sigframe)       |  contexts to RETURN into
  *	      +----------------------------+
  *
  * Every position inside is an offset from base, so that the host can build the area before it knows
