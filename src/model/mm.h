@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "base/vec.h"
+#include "model/ranges.h"
 
 struct mem_kind; /* a row of object/kinds.def; opaque here */
 struct file;
@@ -91,6 +92,7 @@ struct mm {
 	struct {
 		VEC(struct vma *);
 	} vmas; /* ascending, owned */
+	struct ranges guards; /* with MADV_GUARD_INSTALL markers, inside vmas */
 	struct {
 		VEC(struct aio_ring);
 	} aio_rings;

@@ -247,6 +247,7 @@ void mm_free(struct mm *mm)
 	vec_done(&mm->vmas);
 	vec_done(&mm->auxv);
 	vec_done(&mm->aio_rings);
+	ranges_done(&mm->guards);
 	mem_free(mm);
 }
 

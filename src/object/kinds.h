@@ -142,7 +142,9 @@ struct mem_kind {
 	/* Maps it at v->at with `prot`, in the task, in host C. NULL: the program's business (vDSO
 	 * and the like). */
 	int (*map)(struct env *env, struct vma *v, int prot);
-	/* Steps of the leader's program when the old maps are gone. */
+	/* In the task, in host C: contents are there and the children born; protection and advice are the engine's. */
+	int (*finish)(struct env *env, struct vma *v);
+	/* Steps of the leader's program when the old maps are gone and the vma is in its place. */
 	int (*late)(struct env *env, struct vma *v, struct program *p);
 };
 

@@ -1,6 +1,7 @@
 /*
- * A task after its birth: files that only it can make, descriptors into their slots, links between objects, cwd and
- * root, and the parts of tasks that host code can set. After this only the interpreter is left to do its work.
+ * A task after its birth: files that only it can make, descriptors into their slots, links between
+ * objects, cwd and root, and the parts of tasks that host code can set. After this only the
+ * interpreter is left to do its work.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,7 +14,7 @@
 
 static int task_make_files(struct restore *r, struct task *t)
 {
-	vec_for_each (f, &r->model.files) {
+	vec_for_each(f, &r->model.files) {
 		int rc = (*f)->maker == t ? file_make(&r->env, *f) : 0;
 
 		if (rc < 0)
@@ -33,7 +34,8 @@ static int slot_place(struct restore *r, const struct slot *s)
 	if (owned)
 		fd_close(fd);
 	if (rc < 0)
-		return report_fail(r->report, rc, "cannot place file %u at fd %d", s->file->id, s->fd);
+		return report_fail(r->report, rc, "cannot place file %u at fd %d", s->file->id,
+				   s->fd);
 	return 0;
 }
 
@@ -43,10 +45,11 @@ static int task_place(struct restore *r, struct task *t)
 
 	if (t->fdtable->owner != t)
 		return 0;
-	/* What is below the floor is not ours any more: the log, the pipe and the images live above it. */
+	/* What is below the floor is not ours any more: the log, the pipe and the images live above
+	 * it. */
 	if (r->floor > 0)
 		(void)sys_close_range(0, (unsigned)r->floor - 1, 0);
-	vec_for_each (s, &t->fdtable->slots) {
+	vec_for_each(s, &t->fdtable->slots) {
 		rc = slot_place(r, s);
 		if (rc < 0)
 			return rc;
@@ -58,7 +61,7 @@ static int task_settle_files(struct restore *r, struct task *t)
 {
 	if (t->fdtable->owner != t)
 		return 0;
-	vec_for_each (s, &t->fdtable->slots) {
+	vec_for_each(s, &t->fdtable->slots) {
 		struct file *f = s->file;
 
 		if (f->task != t || f->fd != s->fd || !f->kind->settle)
@@ -106,7 +109,8 @@ static int task_set_fs(struct restore *r, struct task *t)
 	return rc;
 }
 
-/* Parts that host code sets; thread parts are called once per thread, before those threads exist. */
+/* Parts that host code sets; thread parts are called once per thread, before those threads exist.
+ */
 static int task_set_parts(struct restore *r, struct task *t)
 {
 	for (unsigned i = 0; i < TASK_KIND_MAX; i++) {

@@ -1,6 +1,6 @@
 /*
- * The broker: makes every open file that no task must make itself, before the tree is born. In the plain case the broker
- * is the restoring process, and the tasks inherit what it made.
+ * The broker: makes every open file that no task must make itself, before the tree is born. In the
+ * plain case the broker is the restoring process, and the tasks inherit what it made.
  */
 #include "base/fd.h"
 #include "report/log.h"
@@ -39,7 +39,7 @@ int file_make(struct env *env, struct file *f)
 
 int restore_create_files(struct restore *r)
 {
-	vec_for_each (f, &r->model.files) {
+	vec_for_each(f, &r->model.files) {
 		int rc;
 
 		if ((*f)->maker)

@@ -1,5 +1,6 @@
 #pragma once
-/* What the phases of restore share. One struct restore per operation; phases are functions in restore.c's table. */
+/* What the phases of restore share. One struct restore per operation; phases are functions in
+ * restore.c's table. */
 #include "base/undo.h"
 #include "object/check.h"
 #include "object/env.h"
@@ -10,23 +11,20 @@
 struct restore_request;
 struct pie_area;
 
-/* task->build: what is known of a task while it is being built. */
+/*
+ * The areas of all tasks lie in one memfd, a slot of AREA_SPAN bytes (mostly holes) for each: a
+ * task writes its programs into its own slot and maps it where nothing else is; the coordinator
+ * maps the same pages to open barriers and to see how far the threads are.
+ */
+#define AREA_SPAN (UINT64_C(64) << 20)
+
+/* task->build, in the coordinator: what it needs to know of a task that is being built. */
 struct build {
 	struct task *task;
-	/* The area of the interpreter: the same pages in us and in the task. */
-	void *area;         /* our mapping */
+	unsigned slot;         /* in the memfd */
+	struct pie_area *area; /* the coordinator's mapping of its slot */
 	size_t area_size;
-	uint64_t area_at;   /* where the task has it */
-	int area_fd;
-	uint64_t staging;   /* where vmas that overlap our own mappings are built */
-	uint64_t staging_size;
-};
-
-/* A range of addresses that is ours (the restoring process's own mappings), ascending. */
-struct own_map {
-	uint64_t start, end;
-	enum { OWN_PLAIN, OWN_VDSO, OWN_VVAR } what;
-	bool keep; /* cannot be unmapped ([vsyscall]) */
+	bool seized;
 };
 
 struct restore {
@@ -41,12 +39,11 @@ struct restore {
 	struct shared *shared;
 	int report_pipe[2];
 	int images_dir;
-	struct {
-		VEC(struct own_map);
-	} own;
-	int floor;
-	pid_t root_pid; /* as we see it */
-	bool detached;  /* the tree runs on its own */
+	int areas_fd;
+	const struct task *memory_of; /* whose memory is mapped in this process beside our own */
+	uint32_t last_id;             /* of planned descriptor numbers */
+	pid_t root_pid;               /* as we see it */
+	bool detached;                /* the tree runs on its own */
 };
 
 /* The phases, in order (restore.c). Each 0 or -errno, reported. */
@@ -55,23 +52,31 @@ int restore_check(struct restore *r);
 int restore_plan(struct restore *r);
 int restore_create_files(struct restore *r);
 int restore_tree(struct restore *r);
-int restore_stages(struct restore *r);
 int restore_program(struct restore *r);
 int restore_finish(struct restore *r);
 
-/* Creates a process for `t` as planned; in the child this does not return. In the parent its pid or -errno. */
-pid_t task_fork(struct restore *r, struct task *t, uint64_t extra_flags);
+/* ---- in the tasks
+ * -------------------------------------------------------------------------------------------- */
 
-/* The life of a task from its birth to the interpreter; tree.c and task.c. */
-_Noreturn void task_main(struct restore *r, struct task *t);
+/* Creates a process for `t` as planned; does not return in the child. In the parent its pid, or
+ * -errno, reported. */
+pid_t task_fork(struct restore *r, struct task *t, uint64_t extra_flags);
+/* The stages create, place and settle of the task we are, and its programs (assemble.c). */
+int task_assemble(struct restore *r, struct task *t);
+
+/* Makes one file, in its maker (create.c). */
+int file_make(struct env *env, struct file *f);
 
 /* Memory of the task we are: its vmas mapped and filled (memory.c). */
 int memory_build(struct restore *r, struct task *t);
+/* Reads its pages into place (fill.c). */
+int memory_fill(struct restore *r, struct task *t);
 /* After the children are born: final protection, advice, locks. */
 int memory_finish(struct restore *r, struct task *t);
+/* The ranges that are mapped in us and not the memory of task `from`. */
+int memory_own(struct restore *r, const struct task *from, struct ranges *own);
 
-/* The programs of the task we are: its leader's and its threads' (program.c). */
+/* The programs of the task we are, written into its area (program.c). */
 int program_build(struct restore *r, struct task *t);
+/* Into the interpreter: nothing of ours runs in this process any more. */
 _Noreturn void program_enter(struct restore *r, struct task *t);
-/* The stages create, place and settle of the task we are, and its programs (assemble.c). */
-int task_assemble(struct restore *r, struct task *t);

@@ -10,7 +10,7 @@
 #include "kernel/sys.h"
 
 #define STAGE_CANCELLED UINT32_MAX
-#define STAGE_CHECK_MS	200
+#define STAGE_CHECK_MS  200
 
 const char *stage_name(enum stage s)
 {
@@ -22,22 +22,28 @@ const char *stage_name(enum stage s)
 	return s < STAGE_MAX ? names[s] : "?";
 }
 
-int shared_new(struct shared **ret)
+static size_t shared_size(unsigned n)
+{
+	return sizeof(struct shared) + n * sizeof(struct shared_task);
+}
+
+int shared_new(unsigned n, struct shared **ret)
 {
 	void *p;
-	int r = sys_mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_ANONYMOUS, -1, 0, &p);
+	int r = sys_mmap(NULL, shared_size(n), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			 -1, 0, &p);
 
 	if (r < 0)
 		return r;
 	*ret = p;
+	(*ret)->n_tasks = n;
 	return 0;
 }
 
 void shared_free(struct shared *s)
 {
 	if (s)
-		(void)sys_munmap(s, sizeof(*s)); /* our own page: nothing can go wrong */
+		(void)sys_munmap(s, shared_size(s->n_tasks)); /* our own: nothing can go wrong */
 }
 
 static void futex_wake_all(uint32_t *word)
@@ -107,7 +113,7 @@ void report_send(const struct report *r, int fd)
 {
 	struct finding *f;
 
-	list_for_each (f, &r->findings, link) {
+	list_for_each(f, &r->findings, link) {
 		struct finding_wire w = { .severity = f->severity, .code = f->code, .err = f->err };
 
 		(void)snprintf(w.where, sizeof(w.where), "%s", f->where);

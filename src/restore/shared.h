@@ -1,7 +1,7 @@
 #pragma once
 /*
- * What the coordinator and the processes of the half-built tree share: one page of memory with the stage machine, and a
- * pipe through which a task's report reaches the coordinator.
+ * What the coordinator and the processes of the half-built tree share: a block of memory with the
+ * stage machine, and a pipe through which a task's report reaches the coordinator.
  */
 #include <sys/types.h>
 
@@ -14,21 +14,28 @@ enum stage {
 	STAGE_MAX,
 };
 
+struct shared_task {
+	uint64_t area_at; /* where the task maps its area; 0 until its programs are written */
+	uint64_t area_size;
+};
+
 struct shared {
 	uint32_t stage;   /* futex: tasks may do this stage; written by the coordinator only */
 	uint32_t arrived; /* futex: tasks at the end of the current stage */
 	uint32_t failed;  /* tasks that gave up; they have sent their report before */
+	uint32_t n_tasks;
+	struct shared_task tasks[]; /* by build.slot */
 };
 
 /* The name of a stage, for the log. */
 const char *stage_name(enum stage s);
 
-/* A fresh shared page, mapped in us and in all children forked later. */
-int shared_new(struct shared **ret) nodiscard;
+/* A fresh shared block for n tasks, mapped in us and in all children forked later. */
+int shared_new(unsigned n, struct shared **ret) nodiscard;
 void shared_free(struct shared *s);
 
-/* In a task: says that it finished `s` and waits until the coordinator opens the next one. -ECANCELED when the restore
- * was given up. */
+/* In a task: says that it finished `s` and waits until the coordinator opens the next one.
+ * -ECANCELED when the restore was given up. */
 int stage_finish(struct shared *s, enum stage done) nodiscard;
 
 /* In a task: it cannot go on; wakes the coordinator. */
@@ -38,11 +45,13 @@ void stage_fail(struct shared *s);
 void stage_open(struct shared *s, enum stage next);
 
 /*
- * In the coordinator: waits until `n` tasks finished the current stage. `alive` is asked now and then: it gives 0 while
- * all is well, -errno (reported) when somebody is gone. -ECANCELED when a task failed.
+ * In the coordinator: waits until `n` tasks finished the current stage. `alive` is asked now and
+ * then: it gives 0 while all is well, -errno (reported) when somebody is gone. -ECANCELED when a
+ * task failed.
  */
 int stage_wait(struct shared *s, unsigned n, int (*alive)(void *arg), void *arg) nodiscard;
 
-/* In a task: sends the report's findings to the coordinator (fd: a pipe's end). In the coordinator: takes them all in. */
+/* In a task: sends the report's findings to the coordinator (fd: a pipe's end). In the coordinator:
+ * takes them all in. */
 void report_send(const struct report *r, int fd);
 void report_receive(struct report *r, int fd);

@@ -1,10 +1,10 @@
 /*
- * The tree: every task creates its session, its group and its children as planned (model/plan.h), with the pids they had
- * (clone3 with set_tid, Linux 5.5).
+ * The tree: every task creates its session, its group and its children as planned (model/plan.h),
+ * with the pids they had (clone3 with set_tid, Linux 5.5).
  *
- * Until a task enters the interpreter it dies with its parent (PR_SET_PDEATHSIG), so that a killed restore leaves nothing
- * behind; SIGCHLD stays deliverable and at its default, so that children that exit on the way leave no trace in their
- * parent's pending signals.
+ * Until a task enters the interpreter it dies with its parent (PR_SET_PDEATHSIG), so that a killed
+ * restore leaves nothing behind; SIGCHLD stays deliverable and at its default, so that children
+ * that exit on the way leave no trace in their parent's pending signals.
  */
 #include <linux/sched.h>
 #include <sched.h>
@@ -27,7 +27,8 @@ static void task_begin(struct restore *r, struct task *t)
 	(void)snprintf(prefix, sizeof(prefix), "%6d: ", t->pid);
 	log_set_prefix(prefix);
 	if (!t->tree->orphan_born) /* its first parent exits at once */
-		(void)sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* cannot fail for a valid signal */
+		(void)sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0,
+				0); /* cannot fail for a valid signal */
 	report_clear(r->report);
 	r->env.task = t;
 }
@@ -52,7 +53,8 @@ pid_t task_fork(struct restore *r, struct task *t, uint64_t extra_flags)
 	};
 	pid_t pid;
 
-	/* With CLONE_PARENT the child gets the exit signal of its creator: SIGCHLD for all of ours. */
+	/* With CLONE_PARENT the child gets the exit signal of its creator: SIGCHLD for all of ours.
+	 */
 	if (!(extra_flags & CLONE_PARENT))
 		args.exit_signal = SIGCHLD;
 	if (t->fdtable && t->parent && t->parent->fdtable == t->fdtable &&
@@ -123,7 +125,7 @@ static int task_run_op(struct restore *r, struct task *t, const struct tree_op *
 
 static int task_run_ops(struct restore *r, struct task *t, bool joins)
 {
-	vec_for_each (op, &t->tree->ops) {
+	vec_for_each(op, &t->tree->ops) {
 		int rc;
 
 		if ((op->type == TREE_JOIN_GROUP) != joins)
@@ -140,7 +142,7 @@ static int task_reap_helpers(struct restore *r, struct task *t)
 {
 	struct task *c;
 
-	list_for_each (c, &t->children, sibling) {
+	list_for_each(c, &t->children, sibling) {
 		siginfo_t info;
 		int rc;
 
@@ -165,7 +167,7 @@ static _Noreturn void task_die(const struct task *t)
 		sigset_t set;
 
 		(void)setrlimit(RLIMIT_CORE, &none); /* no core file; at worst there is one */
-		(void)signal(signo, SIG_DFL);	     /* SIGKILL and SIGSTOP need none */
+		(void)signal(signo, SIG_DFL);        /* SIGKILL and SIGSTOP need none */
 		(void)sigemptyset(&set);
 		(void)sigaddset(&set, signo);
 		(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
