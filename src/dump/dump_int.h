@@ -33,6 +33,7 @@ int dump_collect_files(struct dump *d);
 int dump_collect_parts(struct dump *d);
 int dump_inspect(struct dump *d);
 int dump_write(struct dump *d);
+int dump_complete(struct dump *d);
 int dump_finish(struct dump *d);
 
 /* Frees what freeze() and collect() hold of live tasks; threads were let go before. */

@@ -105,8 +105,12 @@ struct task_kind {
 	int (*ask)(struct collect *c, struct thread *th, void *part, struct program *p);
 	int (*answer)(struct collect *c, struct thread *th, void *part, const struct program *p);
 	int (*encode)(const struct thread *th, const void *part, struct core_record *out);
+	/* Once per dump, with all cores encoded: images of the kind's own. */
+	int (*write)(struct collect *c, struct dump_images *out);
 
 	/* Restore. */
+	/* Once, before the cores are decoded. */
+	int (*load)(struct model *m, struct load_images *in);
 	int (*decode)(struct model *m, struct thread *th, void *part, const struct core_record *in);
 	int (*check)(struct check *k, struct thread *th, void *part);
 	/* In the task, in host C, when all its objects exist and before the interpreter takes over;
@@ -142,7 +146,8 @@ struct mem_kind {
 	/* Maps it at v->at with `prot`, in the task, in host C. NULL: the program's business (vDSO
 	 * and the like). */
 	int (*map)(struct env *env, struct vma *v, int prot);
-	/* In the task, in host C: contents are there and the children born; protection and advice are the engine's. */
+	/* In the task, in host C: contents are there and the children born; protection and advice
+	 * are the engine's. */
 	int (*finish)(struct env *env, struct vma *v);
 	/* Steps of the leader's program when the old maps are gone and the vma is in its place. */
 	int (*late)(struct env *env, struct vma *v, struct program *p);
