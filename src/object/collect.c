@@ -14,6 +14,10 @@
 #include "kernel/sys.h"
 #include "report/log.h"
 
+#ifndef F_GETOWNER_UIDS /* in the kernel's header only, which does not mix with libc's */
+#define F_GETOWNER_UIDS 17
+#endif
+
 #define LINK_MAX_LEN 4352 /* PATH_MAX and " (deleted)" */
 
 static const char *user_link(enum file_user user)

@@ -1,6 +1,6 @@
 #pragma once
 /* The dump context that kinds see, and what is held of live tasks while they are frozen. */
-#include "inject/thread.h"
+#include "kernel/proc/dir.h"
 #include "kernel/proc/stat.h"
 #include "kernel/proc/status.h"
 #include "model/identity.h"
