@@ -11,8 +11,8 @@
 #include <sys/rseq.h>
 #include <sys/syscall.h>
 
-#include "inject/arch.h"
 #include "inject/batch.h"
+#include "inject/context.h"
 #include "inject/enter.h"
 #include "kernel/proc/maps.h"
 #include "kernel/sys.h"
