@@ -84,7 +84,7 @@ static int file_meet(struct collect *c, const struct fd_view *v, struct file **r
 		struct file *f;
 		int r;
 
-		if (!file_kinds[i]->match(v))
+		if ((v->is_opath && !file_kinds[i]->takes_opath) || !file_kinds[i]->match(v))
 			continue;
 		f = file_new(file_kinds[i]);
 		if (!f)
@@ -173,8 +173,10 @@ static int slot_meet(struct collect *c, struct task *t, int fd, const struct pro
 	if (r < 0)
 		return report_fail(c->report, r, "cannot read its link");
 	r = file_view(c, copy, link, &st, &view);
-	if (r == 0)
-		r = file_meet(c, &view, &f);
+	if (r < 0)
+		return r;
+	view.is_opath = info->flags & O_PATH;
+	r = file_meet(c, &view, &f);
 	if (r < 0)
 		return r;
 

@@ -1,5 +1,6 @@
 #pragma once
 /* The dump context that kinds see, and what is held of live tasks while they are frozen. */
+#include "base/undo.h"
 #include "kernel/proc/dir.h"
 #include "kernel/proc/stat.h"
 #include "kernel/proc/status.h"
@@ -27,6 +28,7 @@ struct collect {
 	struct model *model;
 	struct report *report;
 	const struct policy *policy;
+	struct undo *undo;     /* reverses of what was changed outside of the tree */
 	struct arena arena;    /* for what lives as long as the dump */
 	struct identity files; /* open file descriptions met so far */
 	struct map paths; /* (dev and use, ino) of mapped files, cwd, root, exe -> struct file */

@@ -5,6 +5,7 @@
 #include "report/report.h"
 
 struct image_dir;
+struct image_error;
 struct model;
 
 struct dump_images {
@@ -19,3 +20,11 @@ struct load_images {
 	const struct policy *policy;
 	struct arena arena; /* lives as long as the model: strings and payloads may stay in it */
 };
+
+/*
+ * Reports that an image could not be written, or not be read, as the image room says (e), and gives
+ * err back. Reading: E-IMAGE-MISSING for -ENOENT, E-IMAGE-DAMAGED for -EUCLEAN; writing:
+ * E-DISK-FULL.
+ */
+int images_write_failed(struct report *rep, int err, const struct image_error *e);
+int images_load_failed(struct report *rep, int err, const struct image_error *e);

@@ -68,6 +68,13 @@ const struct mem_kind *mem_kind_match_image(const struct vma *v)
 	return NULL;
 }
 
+void **file_kind_extra(struct model *m, enum file_kind_index i)
+{
+	if (!m->extras)
+		m->extras = NEW_ARRAY(void *, FILE_KIND_MAX);
+	return m->extras ? &m->extras[i] : NULL;
+}
+
 struct file *file_new(const struct file_kind *k)
 {
 	struct file *f = mem_alloc(1, k->size);

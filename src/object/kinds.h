@@ -35,6 +35,7 @@ struct fd_view {
 	const struct stat *st;
 	const char *link;  /* what /proc/PID/fd/N points to */
 	uint64_t fs_magic; /* f_type of the file system */
+	bool is_opath;     /* the task opened it with O_PATH: a place, not the object there */
 };
 
 /* One file_entry: being written (allocate pieces from the arena), or as read and unpacked. */
@@ -48,6 +49,7 @@ struct file_kind {
 	const char *about; /* one sentence, for `check --list` and the docs */
 	int tag;           /* enum fd_types of the image format */
 	size_t size;       /* of the state struct, which starts with struct file */
+	bool takes_opath;  /* is asked about descriptors opened with O_PATH, too */
 
 	/* Dump. */
 	bool (*match)(const struct fd_view *v);
@@ -75,6 +77,9 @@ struct file_kind {
 	/* In the owner of the first table that holds it, when every task has its slots; fd is the
 	 * number there. */
 	int (*settle)(struct env *env, struct file *f, int fd);
+	/* Once, in the broker, when the tree is complete and before it runs: takes away what only
+	 * the restore needed and what shall stay when it fails. */
+	int (*finish)(struct env *env);
 	/* Frees what the kind's struct owns, not the struct itself. */
 	void (*done)(struct file *f);
 	/* Frees what the kind hung at model->extras[]. */
@@ -200,6 +205,10 @@ const struct file_kind *file_kind_by_tag(int tag);
 /* The kind of a vma as smaps shows it, or as an image does; NULL when no row wants it. */
 const struct mem_kind *mem_kind_match(const struct vma *v);
 const struct mem_kind *mem_kind_match_image(const struct vma *v);
+
+/* Where a kind as a whole keeps its state (model->extras); the first call makes room. NULL when out
+ * of memory. */
+void **file_kind_extra(struct model *m, enum file_kind_index i);
 
 /* A new file of a kind: zeroed, sized by the row, not yet registered; NULL when out of memory. */
 struct file *file_new(const struct file_kind *k);
