@@ -164,17 +164,19 @@ static_assert(offsetof(struct kernel_dirent, name) == offsetof(struct dirent64, 
 
 static int numbers_add_entries(const char *buf, size_t len, struct proc_numbers *ret)
 {
+	const size_t fixed = offsetof(struct kernel_dirent, name);
+
 	for (size_t at = 0; at < len;) {
 		const struct kernel_dirent *e = (const void *)(buf + at);
 		struct scan s;
 		int number, r;
 
-		if (len - at <= sizeof(*e) || e->reclen <= sizeof(*e) || e->reclen > len - at)
+		if (len - at <= fixed || e->reclen <= fixed || e->reclen > len - at)
 			return -EINVAL;
 		at += e->reclen;
 		if (e->name[0] == '.')
 			continue;
-		s = scan_over(e->name, strnlen(e->name, e->reclen - sizeof(*e)));
+		s = scan_over(e->name, strnlen(e->name, e->reclen - fixed));
 		if (!scan_int(&s, &number) || !scan_at_end(&s) || number < 0)
 			return -EINVAL;
 		r = vec_push(ret, number);
