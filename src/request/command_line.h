@@ -2,6 +2,9 @@
 /* argv as a command, its options and its other words. */
 #include "request/options.h"
 
+/* The release of CRIU whose command line we take. */
+#define CRIU_VERSION "4.2"
+
 struct command_line {
 	enum personality who;
 	enum command command; /* CMD_MAX: none was given (help and version need none) */
