@@ -29,6 +29,8 @@ int pidfd_wait(int pidfd, usec_t timeout)
 {
 	usec_t deadline = usec_now() + timeout;
 
+	if (pidfd < 0) /* which poll(2) would pass over */
+		return -EBADF;
 	for (;;) {
 		struct pollfd p = { .fd = pidfd, .events = POLLIN };
 		usec_t now = usec_now();

@@ -106,6 +106,12 @@ static int parse_ns_ids(struct scan *s, struct proc_ns_ids *ret)
 	}
 }
 
+static bool scan_end_of_value(struct scan *s)
+{
+	scan_blanks(s);
+	return scan_at_end(s);
+}
+
 static int parse_ids4(struct scan *s, uint32_t *ret)
 {
 	for (int i = 0; i < 4; i++) {
@@ -113,12 +119,20 @@ static int parse_ids4(struct scan *s, uint32_t *ret)
 		if (!scan_u32(s, 10, &ret[i]))
 			return -EINVAL;
 	}
-	return 0;
+	return scan_end_of_value(s) ? 0 : -EINVAL;
 }
 
 static int parse_number(struct scan *s, unsigned base, uint64_t max, uint64_t *ret)
 {
-	return scan_u64(s, base, ret) && *ret <= max ? 0 : -EINVAL;
+	return scan_u64(s, base, ret) && *ret <= max && scan_end_of_value(s) ? 0 : -EINVAL;
+}
+
+static int parse_kb(struct scan *s, uint64_t *ret)
+{
+	if (!scan_u64(s, 10, ret) || *ret > UINT64_MAX >> 10 || !scan_text(s, " kB"))
+		return -EINVAL;
+	*ret <<= 10;
+	return scan_end_of_value(s) ? 0 : -EINVAL;
 }
 
 static int parse_value(struct scan *s, const struct row *row, struct proc_status *st)
@@ -143,7 +157,7 @@ static int parse_value(struct scan *s, const struct row *row, struct proc_status
 	case VALUE_NS_IDS:
 		return parse_ns_ids(s, field);
 	case VALUE_INT:
-		return scan_int(s, field) ? 0 : -EINVAL;
+		return scan_int(s, field) && scan_end_of_value(s) ? 0 : -EINVAL;
 	case VALUE_U32:
 	case VALUE_OCTAL:
 		r = parse_number(s, row->kind == VALUE_OCTAL ? 8 : 10, UINT32_MAX, &v);
@@ -156,9 +170,7 @@ static int parse_value(struct scan *s, const struct row *row, struct proc_status
 	case VALUE_MASK:
 		return parse_number(s, 16, UINT64_MAX, field);
 	case VALUE_KB:
-		r = parse_number(s, 10, UINT64_MAX >> 10, &v);
-		*(uint64_t *)field = v << 10;
-		return r;
+		return parse_kb(s, field);
 	}
 	return -EINVAL;
 }
