@@ -182,6 +182,15 @@ static int program_add_parts(struct restore *r, struct thread *th, struct progra
 	return 0;
 }
 
+/* Our own descriptors, when no task needs them any more: late parts do (the program's file). */
+static void program_close_own(struct restore *r, const struct thread *th, struct program *p)
+{
+	if (th != task_leader(th->task) || th->task->fdtable->owner != th->task)
+		return;
+	program_must(p, SYS_close_range, ARGS(r->env.floor, UINT32_MAX, 0));
+	program_note(p, "closing the descriptors of the restoring process");
+}
+
 /* What every thread does once the memory is in place. */
 static int program_add_thread(struct restore *r, struct thread *th, struct program *p)
 {
@@ -193,6 +202,7 @@ static int program_add_thread(struct restore *r, struct thread *th, struct progr
 		return rc;
 	program_barrier(p, AREA_STAGE_LAST);
 	program_note(p, "waiting to be seized");
+	program_close_own(r, th, p);
 	rc = program_add_parts(r, th, p, true);
 	if (rc < 0)
 		return rc;
@@ -340,7 +350,5 @@ _Noreturn void program_enter(struct restore *r, struct task *t)
 
 	log_flush();
 	rseq_leave();
-	if (t->fdtable->owner == t)
-		(void)sys_close_range((unsigned)r->env.floor, ~0U, 0);
 	area_enter((void *)(uintptr_t)r->shared->tasks[build->slot].area_at, 0);
 }
