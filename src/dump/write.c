@@ -118,10 +118,11 @@ static int write_core(struct dump *d, const struct task *t, const struct thread 
 		tc.task_state = t->state;
 		tc.exit_code = (uint32_t)t->exit_code;
 		tc.comm = (char *)live_thread_of(th)->stat.comm;
+		tc.flags = live_thread_of(th)->stat.flags;
 	}
 	if (t->state != TASK_DEAD)
 		core.thread_core = &thread_core;
-	r = core_fill(d, th, &rec);
+	r = t->state == TASK_DEAD ? 0 : core_fill(d, th, &rec);
 	return r < 0 ? r : write_one(d, IMAGE_CORE, (uint64_t)th->tid, &core.base);
 }
 

@@ -17,7 +17,7 @@ struct live_task {
 
 /* thread->live. */
 struct live_thread {
-	int proc;                  /* directory /proc/PID/task/TID */
+	struct proc_pid proc;
 	struct proc_stat stat;     /* read when it stood still */
 	struct proc_status status; /* likewise */
 	uint64_t sigmask;          /* blocked signals as the freeze found them */

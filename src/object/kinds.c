@@ -1,6 +1,8 @@
 /* The tables of kinds, made from kinds.def, and what is common to all rows. */
 #include "object/kinds.h"
 
+#include "inject/context.h"
+
 #define FILE_KIND(name) extern const struct file_kind file_kind_##name;
 #define TASK_KIND(name) extern const struct task_kind task_kind_##name;
 #define MEM_KIND(name)  extern const struct mem_kind mem_kind_##name;
@@ -168,8 +170,10 @@ void kinds_release(struct model *m)
 	task_for_each(t, m) {
 		struct thread *th;
 
-		thread_for_each(th, t)
+		thread_for_each(th, t) {
 			parts_release(th->parts);
+			context_free(ptr_take(&th->context));
+		}
 		parts_release(t->parts);
 	}
 	vec_for_each(s, &m->sighands)

@@ -1,0 +1,445 @@
+/*
+ * Parts of tasks: what decode() takes from a core image, encode() writes again, byte for byte;
+ * images that cannot be are refused; late() and last() make the steps that set the same state.
+ */
+#include "unit/check.h"
+
+#include <asm/prctl.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "inject/batch.h"
+#include "inject/context.h"
+#include "object/check.h"
+#include "object/env.h"
+#include "object/kinds.h"
+#include "schema/core.pb-c.h"
+
+#define ACTIONS 62
+
+/* A task with two threads, and a core image of each, as a dump would write them. */
+struct fixture {
+	struct arena arena;
+	struct report report;
+	struct model model;
+	struct env env;
+	struct task *task;
+	struct thread *leader, *second;
+	CoreEntry *core[2];
+};
+
+static void *copy_of(struct arena *a, const void *p, size_t len)
+{
+	void *copy = arena_dup(a, p, len);
+
+	assert_non_null(copy);
+	return copy;
+}
+
+#define NEW_MESSAGE(a, type, init)                                                                 \
+	({                                                                                         \
+		type *m_ = ARENA_NEW(a, type);                                                     \
+		assert_non_null(m_);                                                               \
+		init(m_);                                                                          \
+		m_;                                                                                \
+	})
+
+static UserX86FpregsEntry *make_fpregs(struct arena *a)
+{
+	UserX86FpregsEntry *e = NEW_MESSAGE(a, UserX86FpregsEntry, user_x86_fpregs_entry__init);
+	uint32_t space[64];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(space); i++)
+		space[i] = 0x1000 + i;
+	e->cwd = 0x37f;
+	e->twd = 3;
+	e->rip = 0x7f0000001234;
+	e->mxcsr = 0x1f80;
+	e->mxcsr_mask = 0x2ffff;
+	e->n_st_space = 32;
+	e->st_space = copy_of(a, space, 32 * sizeof(*space));
+	e->n_xmm_space = 64;
+	e->xmm_space = copy_of(a, space, sizeof(space));
+	return e;
+}
+
+static ThreadInfoX86 *make_thread_info(struct arena *a)
+{
+	ThreadInfoX86 *ti = NEW_MESSAGE(a, ThreadInfoX86, thread_info_x86__init);
+	UserX86RegsEntry *gp = NEW_MESSAGE(a, UserX86RegsEntry, user_x86_regs_entry__init);
+
+	gp->r15 = 15;
+	gp->bx = 0xb;
+	gp->ax = (uint64_t)-EINTR;
+	gp->orig_ax = UINT64_MAX;
+	gp->ip = 0x401234;
+	gp->sp = 0x7ffc00001000;
+	gp->flags = 0x246;
+	gp->cs = 0x33;
+	gp->ss = 0x2b;
+	gp->fs_base = 0x7f1234567740;
+	gp->has_mode = true;
+	gp->mode = USER_X86_REGS_MODE__NATIVE;
+	ti->clear_tid_addr = 0x7f1234567a10;
+	ti->gpregs = gp;
+	ti->fpregs = make_fpregs(a);
+	ti->n_tls = 3;
+	ti->tls = ARENA_ARRAY(a, UserDescT *, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		ti->tls[i] = NEW_MESSAGE(a, UserDescT, user_desc_t__init);
+		ti->tls[i]->entry_number = 12 + i;
+	}
+	ti->tls[1]->base_addr = 0x10000000;
+	ti->tls[1]->limit = 0xfffff;
+	ti->tls[1]->seg_32bit = true;
+	ti->tls[1]->usable = true;
+	ti->tls[1]->read_exec_only = ti->tls[1]->seg_not_present = false;
+	return ti;
+}
+
+static CredsEntry *make_creds(struct arena *a)
+{
+	CredsEntry *e = NEW_MESSAGE(a, CredsEntry, creds_entry__init);
+	const uint32_t some[] = { 0x401, 0x100 }, all[] = { 0xffffffff, 0x1ff };
+	const uint32_t groups[] = { 27495, 48244 };
+
+	e->uid = e->euid = e->suid = e->fsuid = 18943;
+	e->gid = e->egid = e->sgid = e->fsgid = 58467;
+	e->n_cap_inh = e->n_cap_prm = e->n_cap_eff = e->n_cap_bnd = e->n_cap_amb = 2;
+	e->cap_inh = e->cap_prm = e->cap_eff = e->cap_amb = copy_of(a, some, sizeof(some));
+	e->cap_bnd = copy_of(a, all, sizeof(all));
+	e->secbits = 0x10;
+	e->n_groups = 2;
+	e->groups = copy_of(a, groups, sizeof(groups));
+	e->has_no_new_privs = true;
+	e->no_new_privs = 1;
+	return e;
+}
+
+static ThreadCoreEntry *make_thread_core(struct arena *a)
+{
+	ThreadCoreEntry *e = NEW_MESSAGE(a, ThreadCoreEntry, thread_core_entry__init);
+
+	e->futex_rla = 0x7f12345679e0;
+	e->futex_rla_len = 24;
+	e->sas = NEW_MESSAGE(a, ThreadSasEntry, thread_sas_entry__init);
+	e->sas->ss_sp = 0x5600000;
+	e->sas->ss_size = 65536;
+	e->creds = make_creds(a);
+	e->comm = arena_str(a, "worker");
+	return e;
+}
+
+static TaskCoreEntry *make_tc(struct arena *a)
+{
+	TaskCoreEntry *e = NEW_MESSAGE(a, TaskCoreEntry, task_core_entry__init);
+
+	e->task_state = 1;
+	e->personality = 0x40000;
+	e->blk_sigset = 0x8000000800;
+	e->comm = arena_str(a, "worker");
+	e->n_sigactions = ACTIONS;
+	e->sigactions = ARENA_ARRAY(a, SaEntry *, ACTIONS);
+	for (unsigned i = 0; i < ACTIONS; i++) {
+		e->sigactions[i] = NEW_MESSAGE(a, SaEntry, sa_entry__init);
+		e->sigactions[i]->has_compat_sigaction = true;
+	}
+	e->sigactions[9]->sigaction = 0x401000; /* SIGUSR1: SIGKILL is left out */
+	e->sigactions[9]->flags = 0x14000000;
+	e->sigactions[9]->restorer = 0x402000;
+	e->sigactions[9]->mask = 0x200;
+	e->has_mdwe = true;
+	e->mdwe = 1;
+	e->has_memory_merge = true;
+	e->memory_merge = true;
+	e->has_thp_flags = true;
+	e->thp_flags = 3;
+	return e;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = NEW(struct fixture);
+	struct arena *a = &f->arena;
+
+	report_init(&f->report);
+	f->report.quiet = true;
+	model_init(&f->model);
+	f->env = (struct env){ .model = &f->model, .report = &f->report };
+	f->task = model_add_task(&f->model, NULL, 812);
+	f->env.task = f->task;
+	f->task->state = TASK_ALIVE;
+	f->task->mm = model_add_mm(&f->model, 1, f->task);
+	f->task->sighand = model_add_sighand(&f->model, 1, f->task);
+	f->leader = model_add_thread(&f->model, f->task, 812);
+	f->second = model_add_thread(&f->model, f->task, 813);
+	assert_int_equal(parts_new(f->leader), 0);
+	assert_int_equal(parts_new(f->second), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		f->core[i] = NEW_MESSAGE(a, CoreEntry, core_entry__init);
+		f->core[i]->mtype = CORE_ENTRY__MARCH__X86_64;
+		f->core[i]->thread_info = make_thread_info(a);
+		f->core[i]->thread_core = make_thread_core(a);
+	}
+	f->core[0]->tc = make_tc(a);
+	f->core[1]->thread_core->has_blk_sigset = true;
+	f->core[1]->thread_core->blk_sigset = UINT64_C(0xfffffffe7ffbfeff);
+	f->core[1]->thread_core->has_personality = true;
+	f->core[1]->thread_core->personality = 0x8000000;
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	kinds_release(&f->model);
+	model_done(&f->model);
+	report_done(&f->report);
+	arena_done(&f->arena);
+	mem_free(f);
+	return 0;
+}
+
+static int decode(struct fixture *f, struct thread *th, CoreEntry *core)
+{
+	const struct core_record rec = { .core = core, .arena = &f->arena };
+
+	for (unsigned i = 0; i < TASK_KIND_MAX; i++) {
+		const struct task_kind *k = task_kinds[i];
+		int r;
+
+		if (!k->decode || !part_is_visited_by(k, th))
+			continue;
+		r = k->decode(&f->model, th, part_of(th, (enum task_kind_index)i), &rec);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static CoreEntry *encode(struct fixture *f, struct thread *th)
+{
+	struct arena *a = &f->arena;
+	CoreEntry *core = NEW_MESSAGE(a, CoreEntry, core_entry__init);
+	struct core_record rec = { .core = core, .arena = a };
+
+	core->mtype = CORE_ENTRY__MARCH__X86_64;
+	core->thread_core = NEW_MESSAGE(a, ThreadCoreEntry, thread_core_entry__init);
+	if (th == f->leader) {
+		core->tc = NEW_MESSAGE(a, TaskCoreEntry, task_core_entry__init);
+		core->tc->task_state = 1;
+	}
+	for (unsigned i = 0; i < TASK_KIND_MAX; i++) {
+		const struct task_kind *k = task_kinds[i];
+
+		if (k->encode && part_is_visited_by(k, th))
+			assert_int_equal(k->encode(th, part_of(th, (enum task_kind_index)i), &rec),
+					 0);
+	}
+	return core;
+}
+
+/* The text of the steps that a kind makes for a thread. */
+static char *steps_of(struct fixture *f, enum task_kind_index kind, struct thread *th, bool last)
+{
+	scoped(batch_free) struct batch *b = batch_new();
+	struct program *p = batch_program(b, PIE_FAIL_WAIT);
+	struct str text = { 0 };
+
+	assert_int_equal((last ? task_kinds[kind]->last
+			       : task_kinds[kind]->late)(&f->env, th, part_of(th, kind), p),
+			 0);
+	program_exit(p, 0);
+	assert_int_equal(batch_layout(b), 0);
+	assert_int_equal(batch_print(b, &text), 0);
+	return str_take(&text);
+}
+
+static void assert_text_has(char *text, const char *piece)
+{
+	if (!strstr(text, piece))
+		fail_msg("no \"%s\" in:\n%s", piece, text);
+}
+
+/* ---- tests ---- */
+
+static void round_trip(void **state)
+{
+	struct fixture *f = *state;
+	struct thread *th[] = { f->leader, f->second };
+
+	for (unsigned i = 0; i < 2; i++) {
+		CoreEntry *again;
+		size_t n = core_entry__get_packed_size(f->core[i]);
+		uint8_t *want = ARENA_ARRAY(&f->arena, uint8_t, n), *got;
+
+		assert_int_equal(decode(f, th[i], f->core[i]), 0);
+		again = encode(f, th[i]);
+		/* This CPU's components, all as after reset, which the image did not mention. */
+		if (again->thread_info->fpregs->xsave)
+			assert_int_equal(again->thread_info->fpregs->xsave->xstate_bv & ~3ul, 0);
+		again->thread_info->fpregs->xsave = NULL;
+		assert_int_equal(core_entry__get_packed_size(again), n);
+		got = ARENA_ARRAY(&f->arena, uint8_t, n);
+		core_entry__pack(f->core[i], want);
+		core_entry__pack(again, got);
+		assert_memory_equal(got, want, n);
+	}
+}
+
+static void vector_state(void **state)
+{
+	struct fixture *f = *state;
+	struct arena *a = &f->arena;
+	UserX86XsaveEntry *x = NEW_MESSAGE(a, UserX86XsaveEntry, user_x86_xsave_entry__init);
+	const UserX86XsaveEntry *again;
+
+	x->xstate_bv = 7;
+	x->n_ymmh_space = 64;
+	x->ymmh_space = ARENA_ARRAY(a, uint32_t, 64);
+	for (unsigned i = 0; i < 64; i++)
+		x->ymmh_space[i] = 0xabcd0000 + i;
+	f->core[0]->thread_info->fpregs->xsave = x;
+	assert_int_equal(decode(f, f->leader, f->core[0]), 0);
+	again = encode(f, f->leader)->thread_info->fpregs->xsave;
+	if (!again || !again->n_ymmh_space)
+		skip(); /* a CPU without AVX */
+	assert_int_equal(again->xstate_bv, 7);
+	assert_memory_equal(again->ymmh_space, x->ymmh_space, 64 * sizeof(uint32_t));
+}
+
+static void components_that_no_cpu_has(void **state)
+{
+	struct fixture *f = *state;
+	struct arena *a = &f->arena;
+	UserX86XsaveEntry *x = NEW_MESSAGE(a, UserX86XsaveEntry, user_x86_xsave_entry__init);
+
+	x->xstate_bv = UINT64_C(1) << 40;
+	f->core[0]->thread_info->fpregs->xsave = x;
+	assert_int_equal(decode(f, f->leader, f->core[0]), 0);
+	assert_int_equal(task_kinds[TASK_KIND_regs]->check(&(struct check){ .report = &f->report },
+							   f->leader,
+							   part_of(f->leader, TASK_KIND_regs)),
+			 -ENOTSUP);
+}
+
+/* Each damages one thing. */
+static void damage_ti(struct fixture *f)
+{
+	f->core[0]->thread_info = NULL;
+}
+static void damage_st(struct fixture *f)
+{
+	f->core[0]->thread_info->fpregs->n_st_space = 31;
+}
+static void damage_mxcsr(struct fixture *f)
+{
+	f->core[0]->thread_info->fpregs->mxcsr = 0xffffffff;
+}
+static void damage_ymm(struct fixture *f)
+{
+	UserX86XsaveEntry *x =
+		NEW_MESSAGE(&f->arena, UserX86XsaveEntry, user_x86_xsave_entry__init);
+
+	x->xstate_bv = 7;
+	x->n_ymmh_space = 1;
+	x->ymmh_space = ARENA_ARRAY(&f->arena, uint32_t, 1);
+	f->core[0]->thread_info->fpregs->xsave = x;
+}
+static void damage_tls(struct fixture *f)
+{
+	f->core[0]->thread_info->n_tls = 4;
+}
+static void damage_sigactions(struct fixture *f)
+{
+	f->core[0]->tc->n_sigactions = 61;
+}
+static void damage_robust(struct fixture *f)
+{
+	f->core[0]->thread_core->futex_rla_len = 23;
+}
+static void damage_comm(struct fixture *f)
+{
+	f->core[0]->thread_core->comm = arena_str(&f->arena, "longer than sixteen bytes");
+}
+static void damage_caps(struct fixture *f)
+{
+	f->core[0]->thread_core->creds->n_cap_prm = 1;
+}
+static void damage_cap_words(struct fixture *f)
+{
+	f->core[0]->thread_core->creds->n_cap_bnd = 3;
+}
+static void damage_creds(struct fixture *f)
+{
+	f->core[0]->thread_core->creds = NULL;
+}
+
+static void damage(void **state)
+{
+	void (*const damages[])(struct fixture *) = {
+		damage_ti,   damage_st,         damage_mxcsr,  damage_ymm,
+		damage_tls,  damage_sigactions, damage_robust, damage_comm,
+		damage_caps, damage_cap_words,  damage_creds,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(damages); i++) {
+		void *fresh;
+		struct fixture *f;
+
+		setup(&fresh);
+		f = fresh;
+		damages[i](f);
+		if (decode(f, f->leader, f->core[0]) != -EUCLEAN)
+			fail_msg("damage %zu was not found", i);
+		teardown(&fresh);
+	}
+}
+
+static void steps(void **state)
+{
+	struct fixture *f = *state;
+	const struct {
+		enum task_kind_index kind;
+		bool last;
+		const char *text;
+	} want[] = {
+		{ TASK_KIND_regs, false, "arch_prctl(4098, 0x7f1234567740)" },
+		{ TASK_KIND_regs, false, "set_thread_area(" },
+		{ TASK_KIND_sigaction, false, "rt_sigaction(64, " },
+		{ TASK_KIND_sigaltstack, false, "sigaltstack(" },
+		{ TASK_KIND_clear_tid, false, "set_tid_address(0x7f1234567a10)" },
+		{ TASK_KIND_robust_list, false, "set_robust_list(0x7f12345679e0, 24)" },
+		{ TASK_KIND_comm, false, "prctl(15, " },
+		{ TASK_KIND_personality, false, "personality(" },
+		{ TASK_KIND_mm, true, "prctl(65, 1)" },
+		{ TASK_KIND_creds, true, "prctl(38, 1)" },
+		{ TASK_KIND_dumpable, true, "prctl(4, 1)" },
+	};
+
+	assert_int_equal(decode(f, f->leader, f->core[0]), 0);
+	f->task->mm->dumpable = 1;
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		scoped(mem_free) char *text = steps_of(f, want[i].kind, f->leader, want[i].last);
+
+		assert_text_has(text, want[i].text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(round_trip, setup, teardown),
+		cmocka_unit_test_setup_teardown(vector_state, setup, teardown),
+		cmocka_unit_test_setup_teardown(components_that_no_cpu_has, setup, teardown),
+		cmocka_unit_test(damage),
+		cmocka_unit_test_setup_teardown(steps, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
