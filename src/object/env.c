@@ -2,6 +2,7 @@
 #include "object/env.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -65,6 +66,31 @@ int env_file_fd(struct env *env, const struct file *f, int *ret_fd, bool *ret_ow
 	*ret_fd = fd;
 	*ret_owned = true;
 	return 0;
+}
+
+int env_reopen(const struct env *env, int fd, unsigned flags)
+{
+	char self[32];
+	int again, r;
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	again = sys_openat(AT_FDCWD, self, (int)flags | O_CLOEXEC | O_NOCTTY, 0);
+	if (again < 0)
+		return again;
+	r = env_lift_fd(env, &again);
+	if (r < 0) {
+		fd_close(again);
+		return r;
+	}
+	return again;
+}
+
+const struct external *env_find_inherit(const struct env *env, const char *key)
+{
+	for (unsigned i = 0; env->policy && i < env->policy->n_inherits; i++)
+		if (strcmp(env->policy->inherits[i].key, key) == 0)
+			return &env->policy->inherits[i];
+	return NULL;
 }
 
 static int env_apply_owner(const struct env *env, const struct file *f, int fd)

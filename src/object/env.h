@@ -30,6 +30,16 @@ int env_deposit_take(struct env *env, struct file *other, int fd) nodiscard;
  */
 int env_file_fd(struct env *env, const struct file *f, int *ret_fd, bool *ret_owned) nodiscard;
 
+/*
+ * Opens once more what fd is open on, with O_* flags of its own: a new description of the same
+ * inode (through /proc/self/fd). Close-on-exec, above the floor, owned by the caller; or -errno.
+ */
+int env_reopen(const struct env *env, int fd, unsigned flags) nodiscard;
+
+/* What --inherit-fd gives for a key ("pipe:[1234]"), or NULL. Borrowed; its fd is the caller's of
+ * stasis: duplicate it. */
+const struct external *env_find_inherit(const struct env *env, const char *key);
+
 /* What every description has in common and open() could not set: status flags, owner and signal,
  * position. */
 int env_apply_common(struct env *env, const struct file *f, int fd, bool seek) nodiscard;

@@ -4,7 +4,7 @@
  *kinds.def; the phases of dump and restore are loops over these rows and never name a kind.
  *
  *	dump		match collect resolve ask answer encode write
- *	restore		load decode check plan create settle early late
+ *	restore		load decode check plan create settle early late last
  *
  * Slots left NULL mean "nothing to do". Every verb returns 0 or a positive result, else -errno, and
  *has then reported (env->report, c->report) what went wrong. Structs of a kind are allocated by the
@@ -77,6 +77,9 @@ struct file_kind {
 	/* In the owner of the first table that holds it, when every task has its slots; fd is the
 	 * number there. */
 	int (*settle)(struct env *env, struct file *f, int fd);
+	/* Steps of the program of that same task's leader, after it has been seized: what starts
+	 * clocks. */
+	int (*last)(struct env *env, struct file *f, int fd, struct program *p);
 	/* Once, in the broker, when the tree is complete and before it runs: takes away what only
 	 * the restore needed and what shall stay when it fails. */
 	int (*finish)(struct env *env);

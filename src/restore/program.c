@@ -191,6 +191,25 @@ static void program_close_own(struct restore *r, const struct thread *th, struct
 	program_note(p, "closing the descriptors of the restoring process");
 }
 
+/* What open files want of the owner of the first table that has them. */
+static int program_add_files(struct restore *r, const struct task *t, struct program *p)
+{
+	if (t->fdtable->owner != t)
+		return 0;
+	vec_for_each(s, &t->fdtable->slots) {
+		struct file *f = s->file;
+		int rc;
+
+		if (f->task != t || f->fd != s->fd || !f->kind->last)
+			continue;
+		REPORT_FRAME(r->report, "fd %d (%s)", s->fd, f->kind->name);
+		rc = f->kind->last(&r->env, f, s->fd, p);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
 /* What every thread does once the memory is in place. */
 static int program_add_thread(struct restore *r, struct thread *th, struct program *p)
 {
@@ -203,7 +222,9 @@ static int program_add_thread(struct restore *r, struct thread *th, struct progr
 	program_barrier(p, AREA_STAGE_LAST);
 	program_note(p, "waiting to be seized");
 	program_close_own(r, th, p);
-	rc = program_add_parts(r, th, p, true);
+	rc = th == task_leader(th->task) ? program_add_files(r, th->task, p) : 0;
+	if (rc == 0)
+		rc = program_add_parts(r, th, p, true);
 	if (rc < 0)
 		return rc;
 	program_barrier(p, AREA_STAGE_RETURN);
