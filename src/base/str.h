@@ -14,7 +14,7 @@ struct str {
 
 /* Appends formatted text; -ENOMEM also sets `failed`. */
 int str_addf(struct str *s, const char *fmt, ...) attr_printf(2, 3);
-int str_vaddf(struct str *s, const char *fmt, va_list ap);
+int str_vaddf(struct str *s, const char *fmt, va_list ap) attr_printf(2, 0);
 int str_add(struct str *s, const char *bytes, size_t len);
 /* Cuts to len (not longer than now). */
 void str_cut(struct str *s, size_t len);

@@ -13,7 +13,7 @@ static struct leaf leaf(uint32_t number, uint32_t sub)
 {
 	struct leaf l = { 0 };
 
-	if (__get_cpuid_max(number & 0x80000000, NULL) >= number)
+	if ((uint32_t)__get_cpuid_max(number & 0x80000000, NULL) >= number)
 		__cpuid_count(number, sub, l.a, l.b, l.c, l.d);
 	return l;
 }

@@ -114,6 +114,8 @@ static const char *level_word(enum log_level level)
 
 /* Makes the line with its newline; a longer one is cut and says so. Gives its length. */
 static size_t line_make(char *line, enum log_level level, const char *here, const char *fmt,
+			va_list ap) attr_printf(4, 0);
+static size_t line_make(char *line, enum log_level level, const char *here, const char *fmt,
 			va_list ap)
 {
 	const char *word = level_word(level);

@@ -194,6 +194,8 @@ static struct finding *finding_new_take(const struct facts *facts, char *where, 
 }
 
 static void report_add(struct report *r, const struct facts *facts, const char *fmt, va_list ap)
+	attr_printf(3, 0);
+static void report_add(struct report *r, const struct facts *facts, const char *fmt, va_list ap)
 {
 	struct str where = { 0 }, cause = { 0 };
 	struct finding *f;
