@@ -1,111 +1,20 @@
-/*
- * Dump side of files with a path: from the text of /proc/PID/fd/N to a name that leads back to the
- * same inode. See path_common.h.
- */
+/* What both sides of files with a path use: images, and ways through directories. See
+ * path_common.h. */
 #include "object/file/path_common.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/fd.h"
-#include "kernel/fs.h"
 #include "kernel/sys.h"
 #include "object/file/file_common.h"
 #include "schema/regfile.pb-c.h"
 
-#define DELETED_SUFFIX " (deleted)"
-
-static bool same_inode(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
-/*
- * The directory that the kernel's paths of a task's files begin at: the root of its mount
- * namespace, not of its chroot. Ours is the same in the plain case.
+/* Flags that open(2) obeys once and that would do harm a second time; FASYNC only fcntl(2) can set.
  */
-static int root_open(const struct task *t, int *ret_fd)
-{
-	const struct ns *ns = t->ns[NS_MNT];
-	int fd;
-
-	if (!ns || ns->place == NS_OURS)
-		fd = sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-	else
-		fd = proc_file_open(&live_of(ns->task)->proc, "root", O_PATH | O_CLOEXEC);
-	if (fd < 0)
-		return fd;
-	*ret_fd = fd;
-	return 0;
-}
-
-/* Whether the path leads to the inode: 0 when it does, -ENOENT when it leads nowhere, -EEXIST when
- * somebody else has the name now. */
-static int path_leads_to(int root, const char *path, const struct stat *st)
-{
-	struct stat there;
-	int r = sys_fstatat(root, path[1] ? path + 1 : ".", &there, AT_SYMLINK_NOFOLLOW);
-
-	if (r == -ENOTDIR)
-		return -ENOENT;
-	if (r < 0)
-		return r;
-	return same_inode(&there, st) ? 0 : -EEXIST;
-}
-
-/* What must be the same again at restore: not of a log that is only appended to. */
-static bool size_is_comparable(const struct file *f)
-{
-	return S_ISREG(f->mode) && !((f->flags & O_ACCMODE) == O_WRONLY && (f->flags & O_APPEND));
-}
-
-/* The build-id, of files that can be read and have one. */
-static void build_id_collect(struct path_file *pf, int fd)
-{
-	scoped(fd_close) int own = -EBADF;
-	char self[32];
-
-	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	own = sys_openat(AT_FDCWD, self, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
-	if (own < 0 || build_id_read(own, &pf->build_id) < 0)
-		pf->build_id.len = 0; /* the size alone is compared then */
-}
-
-static int name_collect(struct collect *c, struct path_file *pf, const struct fd_view *v)
-{
-	scoped(fd_close) int root = -EBADF;
-	int r = root_open(pf->file.task, &root);
-
-	if (r < 0)
-		return report_fail(c->report, r, "cannot open the root of its mount namespace");
-	pf->name = mem_dup(v->link, strlen(v->link) + 1);
-	if (!pf->name)
-		return report_fail(c->report, -ENOMEM, "cannot note a path");
-	r = path_leads_to(root, pf->name, v->st);
-	if (r == 0)
-		return 0;
-	if (r == -ENOENT || r == -EEXIST)
-		return report_refuse(c->report, -ENOTSUP, CODE_FILE_UNREACHABLE,
-				     "%s does not lead to the file any more", v->link);
-	return report_fail(c->report, r, "cannot look at %s", v->link);
-}
-
-int path_file_collect(struct collect *c, struct file *f, const struct fd_view *v)
-{
-	struct path_file *pf = path_file_of(f);
-	int r = name_collect(c, pf, v);
-
-	if (r < 0)
-		return r;
-	pf->has_size = size_is_comparable(f);
-	if (pf->has_size) {
-		pf->size = (uint64_t)v->st->st_size;
-		if (c->policy->file_validation == VALIDATE_BUILD_ID)
-			build_id_collect(pf, v->fd);
-	}
-	return 0;
-}
+#define FLAGS_ONCE  (O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC | FASYNC)
+#define TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
 
 /* ---- images ---- */
 
@@ -122,7 +31,7 @@ int path_file_encode(const struct path_file *pf, struct arena *arena, struct Reg
 	re->pos = pf->file.pos;
 	re->fown = fown_encode(&pf->file.fown, arena);
 	re->name = arena_str(arena, pf->name);
-	re->has_mode = true;
+	re->has_mode = pf->file.mode != 0;
 	re->mode = pf->file.mode;
 	re->has_size = pf->has_size;
 	re->size = pf->size;
@@ -158,11 +67,63 @@ int path_file_decode(struct path_file *pf, const struct RegFileEntry *re)
 	pf->has_size = re->has_size;
 	pf->size = re->size;
 	pf->build_id.len = id_len;
-	memcpy(pf->build_id.bytes, re->build_id, id_len);
+	if (id_len)
+		memcpy(pf->build_id.bytes, re->build_id, id_len);
 	return 0;
 }
 
 void path_file_done(struct path_file *pf)
 {
 	mem_free(pf->name);
+}
+
+/* ---- directories ---- */
+
+uint32_t path_open_flags(uint32_t flags)
+{
+	flags &= ~(uint32_t)FLAGS_ONCE;
+	if (flags & TMPFILE_BIT) /* it is there by now: as a ghost, or linked somewhere */
+		flags &= ~(uint32_t)O_TMPFILE;
+	return flags;
+}
+
+int path_open_beneath(int root, const char *name, uint32_t flags)
+{
+	const struct open_how how = { .flags = flags | O_CLOEXEC | (flags & O_PATH ? 0 : O_NOCTTY),
+				      .resolve = RESOLVE_IN_ROOT };
+	const char *path = name[strspn(name, "/")] ? name + strspn(name, "/") : ".";
+	int fd = sys_openat2(root, path, &how, sizeof(how));
+
+	return fd == -ENOSYS ? sys_openat(root, path, (int)how.flags, 0) : fd;
+}
+
+int path_open_parent(int root, const char *name, const char **ret_base, int *ret_fd)
+{
+	const char *slash = strrchr(name, '/');
+	size_t above = slash ? (size_t)(slash - name) : 0;
+	scoped(mem_free) char *dir = mem_dup(name, above + 1);
+	int fd;
+
+	if (!dir)
+		return -ENOMEM;
+	if (!slash || !slash[1])
+		return -EISDIR;
+	dir[above] = '\0';
+	fd = path_open_beneath(root, dir, O_PATH | O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	*ret_base = slash + 1;
+	*ret_fd = fd;
+	return 0;
+}
+
+int path_reopen(int fd, uint32_t flags)
+{
+	char self[32];
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return sys_openat(AT_FDCWD, self,
+			  (int)(path_open_flags(flags & ~(uint32_t)O_NOFOLLOW) | O_CLOEXEC |
+				(flags & O_PATH ? 0 : O_NOCTTY)),
+			  0);
 }
