@@ -21,10 +21,12 @@ SCOPED(pid_t, child_end);
 /* Forks; the child runs body(arg), then sleeps for ever; it dies with us. */
 static inline pid_t child_start(void (*body)(void *arg), void *arg)
 {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
 	if (pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1); /* it was gone before we asked: nobody would end us */
 		if (body)
 			body(arg);
 		for (;;)
