@@ -44,7 +44,10 @@ static void criu_print_supported(const struct host_verdict *v)
 static void verdict_print(struct cli *c, const struct check_request *rq,
 			  const struct host_verdict *v)
 {
-	if (rq->json)
+	if (rq->json && rq->list)
+		c->result = json_pack("{so so}", "features", check_host_json(v), "kinds",
+				      check_kinds_json());
+	else if (rq->json)
 		c->result = check_host_json(v);
 	else if (c->line.who == OWN && !c->line.options.quiet)
 		check_host_print(v, stdout);
@@ -91,6 +94,8 @@ static int check_host(struct cli *c)
 		feature_names_print(&v);
 	else
 		verdict_print(c, &rq, &v);
+	if (rq.list && !names && cli_is_talking(c))
+		check_kinds_print(stdout);
 	return r;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernel/features.h"
+#include "object/kinds.h"
 
 static enum need_weight weight_of(enum feature f)
 {
@@ -154,6 +155,47 @@ json_t *check_host_json(const struct host_verdict *v)
 		}
 	}
 	return all;
+}
+
+/* Calls visit(family, name, about) for each row of kinds.def. */
+static void kinds_visit(void (*visit)(void *ctx, const char *family, const char *name,
+				      const char *about),
+			void *ctx)
+{
+	for (size_t i = 0; i < FILE_KIND_MAX; i++)
+		visit(ctx, "file", file_kinds[i]->name, file_kinds[i]->about);
+	for (size_t i = 0; i < TASK_KIND_MAX; i++)
+		visit(ctx, "task", task_kinds[i]->name, task_kinds[i]->about);
+	for (size_t i = 0; i < MEM_KIND_MAX; i++)
+		visit(ctx, "mem", mem_kinds[i]->name, mem_kinds[i]->about);
+}
+
+static void kind_print(void *ctx, const char *family, const char *name, const char *about)
+{
+	fprintf(ctx, "%-7s %-13s %-25s %s\n", "kind", family, name, about);
+}
+
+void check_kinds_print(FILE *out)
+{
+	kinds_visit(kind_print, out);
+}
+
+static void kind_add(void *ctx, const char *family, const char *name, const char *about)
+{
+	/* A failure shows as a list that is too short: check_kinds_json() compares. */
+	(void)json_array_append_new(ctx, json_pack("{ss ss ss}", "family", family, "name", name,
+						   "about", about));
+}
+
+json_t *check_kinds_json(void)
+{
+	json_t *all = json_array();
+
+	kinds_visit(kind_add, all);
+	if (json_array_size(all) == FILE_KIND_MAX + TASK_KIND_MAX + MEM_KIND_MAX)
+		return all;
+	json_decref(all);
+	return NULL;
 }
 
 void host_verdict_done(struct host_verdict *v)

@@ -39,3 +39,7 @@ int check_host_run(const struct check_request *rq, struct report *rep,
 void check_host_print(const struct host_verdict *v, FILE *out);
 /* The same for --json; a new reference, NULL when out of memory. */
 json_t *check_host_json(const struct host_verdict *v) nodiscard;
+
+/* The kinds of kernel objects that can be dumped and restored, as a table and for --json. */
+void check_kinds_print(FILE *out);
+json_t *check_kinds_json(void) nodiscard;
