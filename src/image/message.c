@@ -221,7 +221,7 @@ static int field_count(struct decoder *d, const ProtobufCMessageDescriptor *desc
 		       const ProtobufCFieldDescriptor *fd, const struct wire_field *f,
 		       size_t *ret_n)
 {
-	struct cursor in = { f->data, f->data + f->len };
+	struct cursor in;
 	uint64_t value;
 
 	*ret_n = 0;
@@ -233,6 +233,7 @@ static int field_count(struct decoder *d, const ProtobufCMessageDescriptor *desc
 		return 0;
 	}
 
+	in = (struct cursor){ f->data, f->end };
 	while (in.at < in.end) {
 		if (!packed_next(fd, &in, &value))
 			return damaged(d, in.at, "%s.%s: packed numbers end in the middle",
@@ -372,7 +373,7 @@ static int repeated_store(struct decoder *d, const ProtobufCFieldDescriptor *fd,
 	size_t *n = (size_t *)((char *)msg + fd->quantifier_offset);
 	char *array = *(char **)((char *)msg + fd->offset);
 	size_t size = message_element_size(fd);
-	struct cursor in = { f->data, f->data + f->len };
+	struct cursor in;
 	uint64_t number;
 	int r;
 
@@ -383,6 +384,7 @@ static int repeated_store(struct decoder *d, const ProtobufCFieldDescriptor *fd,
 		return r;
 	}
 
+	in = (struct cursor){ f->data, f->end };
 	while (in.at < in.end && packed_next(fd, &in, &number))
 		number_store(fd, number, array + (*n)++ * size);
 	return 0;
@@ -488,7 +490,7 @@ int message_decode(const ProtobufCMessageDescriptor *desc, const void *bytes, si
 	struct decoder d = { .arena = a, .start = bytes, .err = err };
 
 	if (__builtin_mul_overflow(len, (size_t)MESSAGE_GROWTH_MAX, &d.budget) ||
-	    __builtin_add_overflow(d.budget, desc->sizeof_message, &d.budget))
+	    __builtin_add_overflow(d.budget, desc->sizeof_message + MESSAGE_SLACK, &d.budget))
 		return -ENOMEM;
 	return decode(&d, desc, (struct cursor){ bytes, d.start + len }, 0, ret_msg);
 }

@@ -11,9 +11,10 @@
 /* Messages may be nested this deep. Real ones are not, but for trees of cgroups and policies. */
 #define MESSAGE_DEPTH_MAX 100
 
-/* A message may take this many times its encoded size in memory. An encoded field has two bytes at
- * least and the smallest struct a bit over twenty; what real images need is below ten. */
-#define MESSAGE_GROWTH_MAX 32
+/* A message may take this many times its encoded size in memory, and a little more. The worst that
+ * the schema can do is 36 times: a list of empty cgroup controllers. Real images are below ten. */
+#define MESSAGE_GROWTH_MAX 40
+#define MESSAGE_SLACK      65536
 
 /*
  * Decodes len bytes as a message of type d into memory of the arena. Fields that the type does not

@@ -10,7 +10,8 @@
 #include "base/fd.h"
 #include "image/dir.h"
 
-#define BUFFER (64 * 1024UL)
+#define BUFFER    (64 * 1024UL)
+#define RAW_SMALL 256
 
 struct image_reader {
 	int fd;
@@ -304,15 +305,29 @@ int image_read(struct image_reader *in, struct arena *a, ProtobufCMessage **ret_
 	return r;
 }
 
+/* The part of len that is read ahead already. For a few bytes that is all of them: who reads values
+ * one by one shall not make a system call for each. */
+static int raw_ahead(struct image_reader *in, size_t len, size_t *ret_ahead)
+{
+	if (len <= RAW_SMALL)
+		return buffer_fill(in, len, ret_ahead);
+	*ret_ahead = MIN(len, in->filled - in->at);
+	return 0;
+}
+
 int image_read_raw(struct image_reader *in, void *buf, size_t len)
 {
-	size_t ahead = MIN(len, in->filled - in->at);
+	size_t ahead;
 	ssize_t n = 0;
+	int r;
 
 	if (len > image_left(in))
 		return image_reader_fail(in, -EUCLEAN,
 					 "followed by %zu raw bytes where %" PRIu64 " are left",
 					 len, image_left(in));
+	r = raw_ahead(in, len, &ahead);
+	if (r < 0)
+		return r;
 	if (ahead)
 		memcpy(buf, in->buf + in->at, ahead);
 	if (len > ahead)

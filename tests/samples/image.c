@@ -68,6 +68,18 @@ static ProtobufCBinaryData bytes(struct sample *s)
 	return b;
 }
 
+static bool knows(const struct sample *s, const char *outer, const char *inner, int number)
+{
+	return !s->knows || s->knows(outer, inner, number);
+}
+
+static int enum_value(const struct sample *s, const ProtobufCEnumDescriptor *e, uint64_t number)
+{
+	const ProtobufCEnumValue *v = &e->values[number % e->n_values];
+
+	return knows(s, e->name, v->name, v->value) ? v->value : e->values[0].value;
+}
+
 static void element(struct sample *s, const ProtobufCFieldDescriptor *fd, unsigned depth, void *to)
 {
 	uint64_t number = interesting(s);
@@ -81,7 +93,7 @@ static void element(struct sample *s, const ProtobufCFieldDescriptor *fd, unsign
 	} else if (fd->type == PROTOBUF_C_TYPE_ENUM) {
 		const ProtobufCEnumDescriptor *e = fd->descriptor;
 
-		*(int *)to = e->values[number % e->n_values].value;
+		*(int *)to = enum_value(s, e, number);
 	} else if (fd->type == PROTOBUF_C_TYPE_BOOL) {
 		*(protobuf_c_boolean *)to = number & 1;
 	} else {
@@ -113,7 +125,8 @@ static ProtobufCMessage *message(struct sample *s, const ProtobufCMessageDescrip
 			element(s, fd, depth, to);
 			continue;
 		}
-		if (depth >= DEPTH || sample_number(s) % 3 == 0)
+		if (depth >= DEPTH || sample_number(s) % 3 == 0 ||
+		    !knows(s, d->name, fd->name, (int)fd->id))
 			continue;
 		if (fd->label == PROTOBUF_C_LABEL_OPTIONAL) {
 			element(s, fd, depth, to);

@@ -9,6 +9,9 @@ struct image_dir;
 struct sample {
 	struct arena *arena;
 	uint64_t state; /* of the generator; not 0 */
+	/* Whether a field of a message or a value of an enum may occur: for readers that do not
+	 * know all. NULL: yes. */
+	bool (*knows)(const char *outer, const char *inner, int number);
 };
 
 uint64_t sample_number(struct sample *s);

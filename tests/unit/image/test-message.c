@@ -233,16 +233,30 @@ static void depth_is_bounded(void **state)
 	arena_done(&a);
 }
 
-/* A list of empty messages is the most memory for the least bytes. */
+/* A list of empty messages is the most memory for the least bytes: what the schema allows is read,
+ * a list of larger structs would not be. */
 static void memory_is_bounded(void **state)
 {
 	static uint8_t buf[200000];
+	ProtobufCMessageDescriptor outer = cgroup_entry__descriptor;
+	ProtobufCMessageDescriptor inner = cg_controller_entry__descriptor;
+	ProtobufCFieldDescriptor fields[2];
+	struct arena a = { 0 };
+	ProtobufCMessage *msg;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(buf); i += 2)
 		memcpy(buf + i, "\x12\x00", 2); /* cgroup_entry.controllers */
-	refused(&cgroup_entry__descriptor, buf, sizeof(buf),
-		"message would take more than 32 times its size");
+	assert_int_equal(message_decode(&outer, buf, sizeof(buf), &a, NULL, &msg), 0);
+	assert_int_equal(((CgroupEntry *)msg)->n_controllers, 100000);
+	arena_done(&a);
+
+	assert_int_equal(outer.n_fields, 2);
+	memcpy(fields, outer.fields, sizeof(fields));
+	fields[1].descriptor = &inner;
+	outer.fields = fields;
+	inner.sizeof_message = 4096;
+	refused(&outer, buf, sizeof(buf), "message would take more than 40 times its size");
 }
 
 static void count_fields(const ProtobufCMessageDescriptor *d)
