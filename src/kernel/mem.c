@@ -55,6 +55,8 @@ static int move_by_file(struct mem_remote *m, enum direction d, uint64_t va, cha
 {
 	int r = open_file(m);
 
+	if (va > INT64_MAX - len) /* no position of a file, and not the task's */
+		return -EFAULT;
 	while (r == 0 && len > 0) {
 		ssize_t n = d == READ ? sys_pread(m->fd, buf, len, (int64_t)va)
 				      : sys_pwrite(m->fd, buf, len, (int64_t)va);

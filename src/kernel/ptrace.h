@@ -143,10 +143,11 @@ int ptrace_get_sud(pid_t tid, struct ptrace_sud *ret) nodiscard;
 
 struct sock_filter;
 /*
- * Seccomp filter number `index`, 0 being the newest. Gives its length in instructions, and copies
+ * Seccomp filter number `index`, 0 being the oldest, so in the order in which they must be
+ * installed again. (The man page says the reverse.) Gives its length in instructions, and copies
  * them when filter is not NULL (room for all of them must be there: ask first). -ENOENT: there are
- * no more; -EACCES or -EINVAL: no right (needs CAP_SYS_ADMIN in the initial user namespace, and no
- * seccomp on ourselves).
+ * no more; -EINVAL: it has none; -EACCES: no right (needs CAP_SYS_ADMIN in the initial user
+ * namespace, and no seccomp on ourselves).
  */
 ssize_t ptrace_get_filter(pid_t tid, unsigned long index, struct sock_filter *filter) nodiscard;
 /* SECCOMP_FILTER_FLAG_* of that filter (only _LOG is kept by the kernel). */

@@ -9,18 +9,18 @@
 #include "base/fd.h"
 #include "kernel/sys.h"
 
-int proc_pid_open_at(int procfs, pid_t pid, struct proc_pid *ret)
+static int pid_open(int dir, const char *prefix, pid_t pid, struct proc_pid *ret)
 {
-	char name[16];
+	char name[32];
 	int fd;
 
 	if (pid < 0)
 		return -EINVAL;
 	if (pid == 0)
-		(void)snprintf(name, sizeof(name), "self"); /* fits */
+		(void)snprintf(name, sizeof(name), "%sself", prefix); /* fits, as below */
 	else
-		(void)snprintf(name, sizeof(name), "%d", pid); /* fits */
-	fd = sys_openat(procfs, name, O_DIRECTORY | O_PATH | O_CLOEXEC, 0);
+		(void)snprintf(name, sizeof(name), "%s%d", prefix, pid);
+	fd = sys_openat(dir, name, O_DIRECTORY | O_PATH | O_CLOEXEC, 0);
 	if (fd < 0)
 		return fd == -ENOENT ? -ESRCH : fd;
 	*ret = (struct proc_pid){ .dir = fd, .pid = pid ? pid : sys_getpid() };
@@ -29,12 +29,12 @@ int proc_pid_open_at(int procfs, pid_t pid, struct proc_pid *ret)
 
 int proc_pid_open(pid_t pid, struct proc_pid *ret)
 {
-	scoped(fd_close) int procfs =
-		sys_openat(AT_FDCWD, "/proc", O_DIRECTORY | O_PATH | O_CLOEXEC, 0);
+	return pid_open(AT_FDCWD, "/proc/", pid, ret);
+}
 
-	if (procfs < 0)
-		return procfs;
-	return proc_pid_open_at(procfs, pid, ret);
+int proc_pid_open_at(int procfs, pid_t pid, struct proc_pid *ret)
+{
+	return pid_open(procfs, "", pid, ret);
 }
 
 int proc_tid_open(const struct proc_pid *task, pid_t tid, struct proc_pid *ret)

@@ -1,6 +1,7 @@
 #pragma once
 /* Children of a test, in a known state, killed and reaped at the end of their scope. */
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include "base/scope.h"
 #include "base/usec.h"
 #include "kernel/proc/stat.h"
+#include "kernel/proc/syscall.h"
 
 static inline void child_end(pid_t pid)
 {
@@ -35,16 +37,18 @@ static inline pid_t child_start(void (*body)(void *arg), void *arg)
 	return pid;
 }
 
-/* Waits up to 5 s until /proc shows the state. */
+/* Waits up to 5 s until /proc shows the state; 'S' means asleep for ever, its body behind it. */
 static inline bool child_reaches(pid_t pid, char state)
 {
 	scoped(proc_pid_done) struct proc_pid p = PROC_PID_NONE;
+	struct proc_syscall sc;
 	struct proc_stat st;
 
 	if (proc_pid_open(pid, &p) < 0)
 		return false;
 	for (int i = 0; i < 5000; i++) {
-		if (proc_stat_read(&p, &st) == 0 && st.state == state)
+		if (proc_stat_read(&p, &st) == 0 && st.state == state &&
+		    (state != 'S' || (proc_syscall_read(&p, &sc) == 0 && sc.nr == SYS_pause)))
 			return true;
 		usec_sleep(1000);
 	}

@@ -1,11 +1,16 @@
 /* Stops told apart, on statuses and on children in every state. */
 #include "unit/check.h"
 
+#include <asm/ldt.h>
+#include <elf.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 
 #include "child.h"
-#include "kernel/mem.h"
+#include "kernel/cpu.h"
+#include "kernel/proc/task.h"
 #include "kernel/ptrace.h"
 
 #define SECOND USEC_PER_SEC
@@ -199,31 +204,187 @@ static void rseq_and_sud(void **state)
 	assert_int_equal(sud.mode, 0);
 }
 
-static const int constant = 42;
-
-static void memory(void **state)
+static void *wait_for_ever(void *arg)
 {
-	scoped(child_end) pid_t pid = child_start(NULL, NULL);
-	scoped(mem_remote_done) struct mem_remote m = MEM_REMOTE(pid);
-	uint64_t word;
-	char text[8];
-	int value = 0, other = 43;
-	remote_t at = REMOTE((uintptr_t)&constant);
+	for (;;)
+		(void)pause();
+	return NULL;
+}
+
+static void dies_but_leaves_a_thread(void *arg)
+{
+	pthread_t t;
+
+	(void)pthread_create(&t, NULL, wait_for_ever, NULL);
+	(void)syscall(SYS_exit, 0); /* this thread only */
+}
+
+/* A dead leader with a live thread: the one cannot be caught, the other can. */
+static void dead_leader(void **state)
+{
+	scoped(child_end) pid_t pid = child_start(dies_but_leaves_a_thread, NULL);
+	scoped(proc_pid_done) struct proc_pid p = PROC_PID_NONE;
+	scoped(proc_numbers_done) struct proc_numbers tids = { 0 };
+	struct proc_stat st;
+
+	assert_true(child_reaches(pid, 'Z'));
+	assert_int_equal(proc_pid_open(pid, &p), 0);
+	assert_int_equal(proc_stat_read(&p, &st), 0);
+	assert_int_equal(st.threads, 2);
+	assert_int_equal(ptrace_seize(pid, 0), -EPERM);
+	assert_int_equal(proc_tasks_read(&p, &tids), 0);
+	assert_int_equal(tids.n, 2);
+	assert_int_equal(catch (tids.at[1]).kind, PTRACE_STOP_TRAP);
+	assert_int_equal(ptrace_detach(tids.at[1], 0), 0);
+}
+
+static void asks_for_its_pid(void *arg)
+{
+	for (;;)
+		(void)syscall(SYS_getppid);
+}
+
+static void system_calls(void **state)
+{
+	scoped(child_end) pid_t pid = child_start(asks_for_its_pid, NULL);
+	bool seen_entry = false, seen_exit = false;
+	struct ptrace_syscall_state sc;
+	struct ptrace_stop s;
 
 	assert_int_equal(catch (pid).kind, PTRACE_STOP_TRAP);
-	assert_int_equal(ptrace_peek(pid, at, &word), 0);
-	assert_int_equal((int)word, 42);
-	assert_int_equal(mem_read(&m, at, &value, sizeof(value)), 0);
-	assert_int_equal(value, 42);
-	/* Read-only memory is written through /proc/PID/mem. */
-	assert_int_equal(mem_write(&m, at, &other, sizeof(other)), 0);
-	assert_int_equal(mem_read(&m, at, &value, sizeof(value)), 0);
-	assert_int_equal(value, 43);
-	assert_int_equal(*(volatile const int *)&constant, 42);
-	assert_int_equal(mem_read(&m, REMOTE(16), &value, sizeof(value)), -EFAULT);
-	assert_int_equal(mem_read_str(&m, REMOTE((uintptr_t) "hello"), text, sizeof(text)), 0);
-	assert_string_equal(text, "hello");
-	assert_int_equal(mem_read_str(&m, REMOTE((uintptr_t) "hello"), text, 5), -ENAMETOOLONG);
+	assert_int_equal(ptrace_set_options(pid, PTRACE_O_TRACESYSGOOD), 0);
+	/* It may still be on its way there. */
+	for (int i = 0; i < 100 && !seen_exit; i++) {
+		assert_int_equal(ptrace_syscall(pid, 0), 0);
+		assert_int_equal(ptrace_wait(pid, 5 * SECOND, &s), 0);
+		assert_int_equal(s.kind, PTRACE_STOP_SYSCALL);
+		assert_int_equal(ptrace_get_syscall(pid, &sc), 0);
+		if (sc.op == PTRACE_SYSCALL_OP_ENTRY) {
+			seen_entry = sc.nr == SYS_getppid;
+		} else if (seen_entry) {
+			assert_int_equal(sc.op, PTRACE_SYSCALL_OP_EXIT);
+			assert_int_equal(sc.result, getpid());
+			seen_exit = true;
+		}
+	}
+	assert_true(seen_exit);
+	assert_int_equal(ptrace_interrupt(pid), 0);
+	assert_int_equal(ptrace_cont(pid, 0), 0);
+	assert_int_equal(ptrace_catch(pid, 5 * SECOND, &s), 0);
+	assert_int_equal(s.kind, PTRACE_STOP_TRAP);
+}
+
+static void forks_now_and_then(void *arg)
+{
+	for (;;) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(3);
+		(void)waitpid(pid, NULL, 0);
+		usec_sleep(1000);
+	}
+}
+
+static void events(void **state)
+{
+	scoped(child_end) pid_t pid = child_start(forks_now_and_then, NULL);
+	unsigned long child = 0;
+	struct ptrace_stop s;
+
+	assert_int_equal(catch (pid).kind, PTRACE_STOP_TRAP);
+	assert_int_equal(ptrace_set_options(pid, PTRACE_O_TRACEFORK), 0);
+	do {
+		assert_int_equal(ptrace_cont(pid, 0), 0);
+		assert_int_equal(ptrace_wait(pid, 5 * SECOND, &s), 0);
+		if (s.kind == PTRACE_STOP_SIGNAL) /* of the child before */
+			assert_int_equal(s.signal, SIGCHLD);
+	} while (s.kind != PTRACE_STOP_EVENT);
+	assert_int_equal(s.event, PTRACE_EVENT_FORK);
+	assert_int_equal(ptrace_event_message(pid, &child), 0);
+	/* Traced from birth, its first stop is a trap of ours. */
+	assert_int_equal(ptrace_wait((pid_t)child, 5 * SECOND, &s), 0);
+	assert_int_equal(s.kind, PTRACE_STOP_TRAP);
+	assert_int_equal(ptrace_cont((pid_t)child, 0), 0);
+	assert_int_equal(ptrace_wait((pid_t)child, 5 * SECOND, &s), 0);
+	assert_int_equal(s.kind, PTRACE_STOP_EXITED);
+	assert_int_equal(s.code, 3);
+}
+
+static void listening(void **state)
+{
+	scoped(child_end) pid_t pid = child_start(NULL, NULL);
+	struct ptrace_stop s;
+
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_true(child_reaches(pid, 'T'));
+	assert_int_equal(catch (pid).kind, PTRACE_STOP_GROUP);
+	assert_int_equal(ptrace_listen(pid), 0);
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	assert_int_equal(ptrace_wait(pid, 5 * SECOND, &s), 0);
+	assert_int_equal(s.kind, PTRACE_STOP_TRAP);
+	assert_int_equal(ptrace_detach(pid, 0), 0);
+	assert_true(child_reaches(pid, 'S'));
+}
+
+static void filters_twice(void *arg)
+{
+	struct sock_filter one[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
+	struct sock_filter two[] = { BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+				     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
+	struct sock_fprog first = { .len = 1, .filter = one };
+	struct sock_fprog second = { .len = 2, .filter = two };
+
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	(void)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &first);
+	(void)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG, &second);
+}
+
+static void seccomp_filters(void **state)
+{
+	scoped(child_end) pid_t pid = child_start(filters_twice, NULL);
+	struct sock_filter code[8];
+	uint64_t flags = 0;
+	ssize_t n;
+
+	assert_true(child_reaches(pid, 'S'));
+	assert_int_equal(catch (pid).kind, PTRACE_STOP_TRAP);
+	n = ptrace_get_filter(pid, 0, NULL);
+	if (n == -EACCES)
+		skip();
+	/* Oldest first, whatever the man page says. */
+	assert_int_equal(n, 1);
+	assert_int_equal(ptrace_get_filter(pid, 0, code), 1);
+	assert_int_equal(ptrace_get_filter(pid, 1, code), 2);
+	assert_int_equal(code[0].code, BPF_LD | BPF_W | BPF_ABS);
+	assert_int_equal(ptrace_get_filter(pid, 2, code), -ENOENT);
+	assert_int_equal(ptrace_get_filter_flags(pid, 1, &flags), 0);
+	assert_int_equal(flags, SECCOMP_FILTER_FLAG_LOG);
+	assert_int_equal(ptrace_get_filter_flags(pid, 0, &flags), 0);
+	assert_int_equal(flags, 0);
+}
+
+static void register_sets(void **state)
+{
+	scoped(child_end) pid_t pid = child_start(NULL, NULL);
+	_Alignas(64) char xstate[16384];
+	struct user_fpregs_struct fp;
+	struct user_desc area;
+	struct cpu c;
+	ssize_t n;
+
+	cpu_read(&c);
+	assert_int_equal(catch (pid).kind, PTRACE_STOP_TRAP);
+	assert_int_equal(ptrace_get_regset(pid, NT_PRFPREG, &fp, sizeof(fp)), sizeof(fp));
+	assert_int_equal(ptrace_set_regset(pid, NT_PRFPREG, &fp, sizeof(fp)), 0);
+	n = ptrace_get_regset(pid, NT_X86_XSTATE, xstate, sizeof(xstate));
+	if (c.has_xsave)
+		assert_int_equal(n, c.xsave_size);
+	if (n > 0)
+		assert_int_equal(ptrace_set_regset(pid, NT_X86_XSTATE, xstate, (size_t)n), 0);
+	assert_true(ptrace_get_regset(pid, 0x7777, xstate, 16) < 0);
+	assert_int_equal(ptrace_get_thread_area(pid, 12, &area), 0);
+	assert_int_equal(area.base_addr, 0);
 }
 
 int main(void)
@@ -237,7 +398,12 @@ int main(void)
 		cmocka_unit_test(signal_first),
 		cmocka_unit_test(queues_and_masks),
 		cmocka_unit_test(rseq_and_sud),
-		cmocka_unit_test(memory),
+		cmocka_unit_test(dead_leader),
+		cmocka_unit_test(system_calls),
+		cmocka_unit_test(events),
+		cmocka_unit_test(listening),
+		cmocka_unit_test(seccomp_filters),
+		cmocka_unit_test(register_sets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
