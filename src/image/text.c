@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#include "image/json.h"
+#include "image/jsonout.h"
 #include "image/shown.h"
 #include "image/walk.h"
 #include "schema/ghost-file.pb-c.h"
@@ -14,7 +14,7 @@
 #define MINOR_BITS 20 /* of a dev_t inside the kernel */
 
 struct text {
-	struct json_out json;
+	struct jsonout json;
 	struct image_text_options how;
 	struct shown_fields shown;
 	enum image_payload payload;
@@ -62,17 +62,17 @@ static uint64_t number_load(const ProtobufCFieldDescriptor *fd, const void *at, 
 static void put_plain(struct text *t, uint64_t v, bool is_signed)
 {
 	if (is_signed)
-		json_i64(&t->json, (int64_t)v);
+		jsonout_i64(&t->json, (int64_t)v);
 	else
-		json_u64(&t->json, v);
+		jsonout_u64(&t->json, v);
 }
 
 static void put_hex(struct text *t, uint64_t v, bool is_signed)
 {
 	if (is_signed && (int64_t)v < 0)
-		json_stringf(&t->json, "-0x%" PRIx64, -v);
+		jsonout_stringf(&t->json, "-0x%" PRIx64, -v);
 	else
-		json_stringf(&t->json, "0x%" PRIx64, v);
+		jsonout_stringf(&t->json, "0x%" PRIx64, v);
 }
 
 static void put_flags(struct text *t, uint64_t v, const struct shown_name *names)
@@ -89,20 +89,20 @@ static void put_flags(struct text *t, uint64_t v, const struct shown_name *names
 		assert(n < sizeof(text));
 	}
 	if (v)
-		json_stringf(&t->json, "%s%s0x%" PRIx64, text, n ? " | " : "", v);
+		jsonout_stringf(&t->json, "%s%s0x%" PRIx64, text, n ? " | " : "", v);
 	else
-		json_stringf(&t->json, "%s", text);
+		jsonout_stringf(&t->json, "%s", text);
 }
 
 static void put_value(struct text *t, uint64_t v, const struct shown_name *names)
 {
 	for (; names->name; names++) {
 		if (names->value == v) {
-			json_string(&t->json, names->name, strlen(names->name));
+			jsonout_string(&t->json, names->name, strlen(names->name));
 			return;
 		}
 	}
-	json_u64(&t->json, v);
+	jsonout_u64(&t->json, v);
 }
 
 static void put_number(struct text *t, const ProtobufCFieldDescriptor *fd, const void *at, bool hex)
@@ -130,11 +130,11 @@ static void put_number(struct text *t, const ProtobufCFieldDescriptor *fd, const
 		put_value(t, v, shown->names);
 		break;
 	case SHOWN_DEV:
-		json_stringf(&t->json, "%" PRIu64 ":%" PRIu64, v >> MINOR_BITS,
-			     v & ((1u << MINOR_BITS) - 1));
+		jsonout_stringf(&t->json, "%" PRIu64 ":%" PRIu64, v >> MINOR_BITS,
+				v & ((1u << MINOR_BITS) - 1));
 		break;
 	case SHOWN_ODEV:
-		json_stringf(&t->json, "%u:%u", major(v), minor(v));
+		jsonout_stringf(&t->json, "%u:%u", major(v), minor(v));
 		break;
 	case SHOWN_PLAIN:
 	case SHOWN_IP:
@@ -149,18 +149,18 @@ static void put_enum(struct text *t, const ProtobufCEnumDescriptor *e, int v)
 	const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(e, v);
 
 	if (value)
-		json_string(&t->json, value->name, strlen(value->name));
+		jsonout_string(&t->json, value->name, strlen(value->name));
 	else
-		json_i64(&t->json, v);
+		jsonout_i64(&t->json, v);
 }
 
 static void put_bytes(struct text *t, const ProtobufCFieldDescriptor *fd,
 		      const ProtobufCBinaryData *b)
 {
 	if (shown_find(&t->shown, fd)->how == SHOWN_QUOTED)
-		json_quoted(&t->json, b->data, b->len);
+		jsonout_quoted(&t->json, b->data, b->len);
 	else
-		json_base64(&t->json, b->data, b->len);
+		jsonout_base64(&t->json, b->data, b->len);
 }
 
 static void put_element(struct text *t, const ProtobufCFieldDescriptor *fd, const void *at,
@@ -170,11 +170,11 @@ static void put_element(struct text *t, const ProtobufCFieldDescriptor *fd, cons
 	if (fd->type == PROTOBUF_C_TYPE_MESSAGE)
 		put_message(t, *(ProtobufCMessage *const *)at, hex);
 	else if (fd->type == PROTOBUF_C_TYPE_STRING)
-		json_string(&t->json, *(char *const *)at, strlen(*(char *const *)at));
+		jsonout_string(&t->json, *(char *const *)at, strlen(*(char *const *)at));
 	else if (fd->type == PROTOBUF_C_TYPE_BYTES)
 		put_bytes(t, fd, at);
 	else if (fd->type == PROTOBUF_C_TYPE_BOOL)
-		json_bool(&t->json, *(const protobuf_c_boolean *)at);
+		jsonout_bool(&t->json, *(const protobuf_c_boolean *)at);
 	else if (fd->type == PROTOBUF_C_TYPE_ENUM)
 		put_enum(t, fd->descriptor, *(const int *)at);
 	else
@@ -186,7 +186,7 @@ static void put_address4(struct text *t, const uint32_t *word)
 {
 	const uint8_t *b = (const uint8_t *)word;
 
-	json_stringf(&t->json, "%u.%u.%u.%u", b[0], b[1], b[2], b[3]);
+	jsonout_stringf(&t->json, "%u.%u.%u.%u", b[0], b[1], b[2], b[3]);
 }
 
 /* The first longest run of two or more zero groups, for "::". */
@@ -227,7 +227,7 @@ static void put_address6(struct text *t, const uint32_t words[4])
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%x",
 				      n && text[n - 1] != ':' ? ":" : "", group[i]);
 	}
-	json_stringf(&t->json, "%s", text);
+	jsonout_stringf(&t->json, "%s", text);
 }
 
 static void put_list(struct text *t, const ProtobufCFieldDescriptor *fd, const void *array,
@@ -236,7 +236,7 @@ static void put_list(struct text *t, const ProtobufCFieldDescriptor *fd, const v
 	size_t size = message_element_size(fd);
 	bool is_ip = t->how.pretty && shown_find(&t->shown, fd)->how == SHOWN_IP;
 
-	json_open(&t->json, '[');
+	jsonout_open(&t->json, '[');
 	if (is_ip && n == 1) {
 		put_address4(t, array);
 	} else if (is_ip && n == 4) {
@@ -245,7 +245,7 @@ static void put_list(struct text *t, const ProtobufCFieldDescriptor *fd, const v
 		for (size_t i = 0; i < n; i++)
 			put_element(t, fd, (const char *)array + i * size, hex);
 	}
-	json_close(&t->json, ']');
+	jsonout_close(&t->json, ']');
 }
 
 static bool is_present(const ProtobufCFieldDescriptor *fd, const ProtobufCMessage *msg)
@@ -273,7 +273,7 @@ static void put_fields(struct text *t, const ProtobufCMessage *msg, bool hex)
 
 		if (!is_present(fd, msg))
 			continue;
-		json_key(&t->json, fd->name);
+		jsonout_key(&t->json, fd->name);
 		if (fd->label != PROTOBUF_C_LABEL_REPEATED)
 			put_element(t, fd, at, hex);
 		else
@@ -283,37 +283,37 @@ static void put_fields(struct text *t, const ProtobufCMessage *msg, bool hex)
 
 	if (!msg->n_unknown_fields)
 		return;
-	json_key(&t->json, "unknown_fields");
-	json_open(&t->json, '[');
+	jsonout_key(&t->json, "unknown_fields");
+	jsonout_open(&t->json, '[');
 	for (unsigned i = 0; i < msg->n_unknown_fields; i++)
-		json_u64(&t->json, msg->unknown_fields[i].tag);
-	json_close(&t->json, ']');
+		jsonout_u64(&t->json, msg->unknown_fields[i].tag);
+	jsonout_close(&t->json, ']');
 }
 
 static void put_message(struct text *t, const ProtobufCMessage *msg, bool hex)
 {
-	json_open(&t->json, '{');
+	jsonout_open(&t->json, '{');
 	put_fields(t, msg, hex);
-	json_close(&t->json, '}');
+	jsonout_close(&t->json, '}');
 }
 
 /* ---- payloads ---- */
 
 static int bytes_as_base64(struct text *t, struct image_reader *in, uint64_t len)
 {
-	uint8_t piece[JSON_BASE64_LINE * 512];
+	uint8_t piece[JSONOUT_BASE64_LINE * 512];
 	int r = 0;
 
-	json_base64_begin(&t->json);
+	jsonout_base64_begin(&t->json);
 	while (len && r == 0) {
 		size_t n = MIN(len, sizeof(piece));
 
 		r = image_read_raw(in, piece, n);
 		if (r == 0)
-			json_base64_piece(&t->json, piece, n);
+			jsonout_base64_piece(&t->json, piece, n);
 		len -= n;
 	}
-	json_base64_end(&t->json);
+	jsonout_base64_end(&t->json);
 	return r;
 }
 
@@ -322,13 +322,13 @@ static int bytes_as_numbers(struct text *t, struct image_reader *in, uint64_t le
 	uint16_t value;
 	int r = 0;
 
-	json_open(&t->json, '[');
+	jsonout_open(&t->json, '[');
 	for (; len >= sizeof(value) && r == 0; len -= sizeof(value)) {
 		r = image_read_raw(in, &value, sizeof(value));
 		if (r == 0)
-			json_u64(&t->json, value);
+			jsonout_u64(&t->json, value);
 	}
-	json_close(&t->json, ']');
+	jsonout_close(&t->json, ']');
 	return r;
 }
 
@@ -341,9 +341,9 @@ static int on_bytes(void *ctx, const char *what, struct image_reader *in, uint64
 		return image_skip_raw(in, len);
 	}
 	if (t->payload == PAYLOAD_TCP)
-		json_key(&t->json, what);
+		jsonout_key(&t->json, what);
 	else if (t->payload != PAYLOAD_MSG)
-		json_key(&t->json, "extra");
+		jsonout_key(&t->json, "extra");
 	if (t->payload == PAYLOAD_SEM)
 		return bytes_as_numbers(t, in, len);
 	return bytes_as_base64(t, in, len);
@@ -366,11 +366,11 @@ static int on_record(void *ctx, const ProtobufCMessage *msg)
 	struct text *t = ctx;
 	char bracket = extra_bracket(t, false);
 
-	json_open(&t->json, '{');
+	jsonout_open(&t->json, '{');
 	put_fields(t, msg, false);
 	if (bracket) {
-		json_key(&t->json, "extra");
-		json_open(&t->json, bracket);
+		jsonout_key(&t->json, "extra");
+		jsonout_open(&t->json, bracket);
 	}
 	t->skipped = 0;
 	return 0;
@@ -401,11 +401,11 @@ static void put_size(struct text *t)
 		n /= 1024;
 		unit++;
 	}
-	json_key(&t->json, "extra");
+	jsonout_key(&t->json, "extra");
 	if (n == (double)(uint64_t)n)
-		json_stringf(&t->json, "... <%" PRIu64 "%.1sB>", (uint64_t)n, unit);
+		jsonout_stringf(&t->json, "... <%" PRIu64 "%.1sB>", (uint64_t)n, unit);
 	else
-		json_stringf(&t->json, "... <%.1f%.1sB>", n, unit);
+		jsonout_stringf(&t->json, "... <%.1f%.1sB>", n, unit);
 }
 
 static int on_end(void *ctx)
@@ -414,10 +414,10 @@ static int on_end(void *ctx)
 	char bracket = extra_bracket(t, true);
 
 	if (bracket)
-		json_close(&t->json, bracket);
+		jsonout_close(&t->json, bracket);
 	if (t->how.no_payload && t->payload != PAYLOAD_NONE && t->payload != PAYLOAD_GHOST)
 		put_size(t);
-	json_close(&t->json, '}');
+	jsonout_close(&t->json, '}');
 	return 0;
 }
 
@@ -460,16 +460,16 @@ int image_text(struct image_reader *in, const struct image_text_options *how, FI
 	r = text_init(&t, how, out);
 	t.payload = image_form(image_reader_type(in))->payload;
 	if (r == 0) {
-		json_open(&t.json, '{');
-		json_key(&t.json, "magic");
-		json_string(&t.json, name, strlen(name));
-		json_key(&t.json, "entries");
-		json_open(&t.json, '[');
+		jsonout_open(&t.json, '{');
+		jsonout_key(&t.json, "magic");
+		jsonout_string(&t.json, name, strlen(name));
+		jsonout_key(&t.json, "entries");
+		jsonout_open(&t.json, '[');
 		r = image_walk(in, &visit, &t);
 	}
 	if (r == 0) {
-		json_close(&t.json, ']');
-		json_close(&t.json, '}');
+		jsonout_close(&t.json, ']');
+		jsonout_close(&t.json, '}');
 		fputc('\n', out);
 	}
 	write_error = text_done(&t);

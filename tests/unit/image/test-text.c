@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "image/json.h"
+#include "image/jsonout.h"
 #include "image/text.h"
 #include "schema/core.pb-c.h"
 #include "schema/pstree.pb-c.h"
@@ -130,13 +130,13 @@ static void what_the_schema_lacks_is_not_hidden(void **state)
 static void quoted_lines_are_short(void **state)
 {
 	static uint8_t zeros[50];
-	struct json_out j = { 0 };
+	struct jsonout j = { 0 };
 	char *text = NULL;
 	size_t len;
 
 	j.f = open_memstream(&text, &len);
-	json_quoted(&j, zeros, sizeof(zeros));
-	json_quoted(&j, (const uint8_t *)"a b \n.\n=\r\nend ", 14);
+	jsonout_quoted(&j, zeros, sizeof(zeros));
+	jsonout_quoted(&j, (const uint8_t *)"a b \n.\n=\r\nend ", 14);
 	fclose(j.f);
 	assert_memory_equal(text, "\"=00=00", 7);
 	assert_ptr_equal(strstr(text, "=\\n"), text + 1 + 75);

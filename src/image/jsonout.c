@@ -1,11 +1,11 @@
-/* A JSON writer. See json.h. */
-#include "image/json.h"
+/* A JSON writer. See jsonout.h. */
+#include "image/jsonout.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
-static void line(struct json_out *j)
+static void line(struct jsonout *j)
 {
 	if (!j->pretty)
 		return;
@@ -15,7 +15,7 @@ static void line(struct json_out *j)
 }
 
 /* Before each key and each value that has none. */
-static void item(struct json_out *j)
+static void item(struct jsonout *j)
 {
 	if (j->after_key) {
 		j->after_key = false;
@@ -28,7 +28,7 @@ static void item(struct json_out *j)
 	j->has_items = true;
 }
 
-void json_open(struct json_out *j, char bracket)
+void jsonout_open(struct jsonout *j, char bracket)
 {
 	item(j);
 	fputc(bracket, j->f);
@@ -36,7 +36,7 @@ void json_open(struct json_out *j, char bracket)
 	j->has_items = false;
 }
 
-void json_close(struct json_out *j, char bracket)
+void jsonout_close(struct jsonout *j, char bracket)
 {
 	j->depth--;
 	if (j->has_items)
@@ -45,26 +45,26 @@ void json_close(struct json_out *j, char bracket)
 	j->has_items = true;
 }
 
-void json_key(struct json_out *j, const char *key)
+void jsonout_key(struct jsonout *j, const char *key)
 {
-	json_string(j, key, strlen(key));
+	jsonout_string(j, key, strlen(key));
 	fputs(": ", j->f);
 	j->after_key = true;
 }
 
-void json_u64(struct json_out *j, uint64_t v)
+void jsonout_u64(struct jsonout *j, uint64_t v)
 {
 	item(j);
 	fprintf(j->f, "%" PRIu64, v);
 }
 
-void json_i64(struct json_out *j, int64_t v)
+void jsonout_i64(struct jsonout *j, int64_t v)
 {
 	item(j);
 	fprintf(j->f, "%" PRId64, v);
 }
 
-void json_bool(struct json_out *j, bool v)
+void jsonout_bool(struct jsonout *j, bool v)
 {
 	item(j);
 	fputs(v ? "true" : "false", j->f);
@@ -98,7 +98,7 @@ static size_t utf8_next(const uint8_t *s, size_t len, uint32_t *ret_c)
 	return n;
 }
 
-static void escape(struct json_out *j, uint32_t c)
+static void escape(struct jsonout *j, uint32_t c)
 {
 	static const char shorts[] = "\"\"\\\\\nn\tt\rr\bb\ff";
 
@@ -117,7 +117,7 @@ static void escape(struct json_out *j, uint32_t c)
 			0xdc00 + ((c - 0x10000) & 0x3ff));
 }
 
-void json_string(struct json_out *j, const char *s, size_t len)
+void jsonout_string(struct jsonout *j, const char *s, size_t len)
 {
 	item(j);
 	fputc('"', j->f);
@@ -131,7 +131,7 @@ void json_string(struct json_out *j, const char *s, size_t len)
 	fputc('"', j->f);
 }
 
-void json_stringf(struct json_out *j, const char *fmt, ...)
+void jsonout_stringf(struct jsonout *j, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -159,7 +159,7 @@ static bool must_quote(const uint8_t *bytes, size_t len, size_t at, size_t colum
 	return c == '=' || c > 126 || (c < 33 && c != '\n');
 }
 
-void json_quoted(struct json_out *j, const uint8_t *bytes, size_t len)
+void jsonout_quoted(struct jsonout *j, const uint8_t *bytes, size_t len)
 {
 	size_t column = 0;
 
@@ -213,26 +213,26 @@ static void base64_line(FILE *f, const uint8_t *in, size_t len)
 	fputs("\\n", f);
 }
 
-void json_base64_begin(struct json_out *j)
+void jsonout_base64_begin(struct jsonout *j)
 {
 	item(j);
 	fputc('"', j->f);
 }
 
-void json_base64_piece(struct json_out *j, const uint8_t *bytes, size_t len)
+void jsonout_base64_piece(struct jsonout *j, const uint8_t *bytes, size_t len)
 {
-	for (size_t i = 0; i < len; i += JSON_BASE64_LINE)
-		base64_line(j->f, bytes + i, MIN(len - i, (size_t)JSON_BASE64_LINE));
+	for (size_t i = 0; i < len; i += JSONOUT_BASE64_LINE)
+		base64_line(j->f, bytes + i, MIN(len - i, (size_t)JSONOUT_BASE64_LINE));
 }
 
-void json_base64_end(struct json_out *j)
+void jsonout_base64_end(struct jsonout *j)
 {
 	fputc('"', j->f);
 }
 
-void json_base64(struct json_out *j, const uint8_t *bytes, size_t len)
+void jsonout_base64(struct jsonout *j, const uint8_t *bytes, size_t len)
 {
-	json_base64_begin(j);
-	json_base64_piece(j, bytes, len);
-	json_base64_end(j);
+	jsonout_base64_begin(j);
+	jsonout_base64_piece(j, bytes, len);
+	jsonout_base64_end(j);
 }
