@@ -93,22 +93,23 @@ int ptrace_interrupt(pid_t tid)
 
 /*
  * wait(2) has no time limit, and its other bounds (a timer's signal) belong to the whole process.
- * So we ask, and give way for longer and longer: stops come within microseconds unless the thread
- * sleeps uninterruptibly.
+ * So we ask, and give way for longer and longer. Stops come within microseconds unless the thread
+ * sleeps uninterruptibly, while the shortest sleep costs a timer's slack of 50: at first we only
+ * let others have the CPU.
  */
-static void give_way(unsigned turn)
+static void give_way(usec_t waited)
 {
-	if (turn < 16)
+	if (waited < 200)
 		(void)sched_yield(); /* cannot fail */
 	else
-		usec_sleep(turn < 32 ? 20 : turn < 48 ? 200 : 1000);
+		usec_sleep(waited < 2000 ? 20 : waited < 20000 ? 200 : 1000);
 }
 
 int ptrace_wait(pid_t tid, usec_t timeout, struct ptrace_stop *ret)
 {
-	usec_t deadline = 0;
+	usec_t begin = 0, now;
 
-	for (unsigned turn = 0;; turn++) {
+	for (;;) {
 		int status;
 		pid_t r = sys_wait4(tid, &status, __WALL | WNOHANG, NULL);
 
@@ -116,11 +117,12 @@ int ptrace_wait(pid_t tid, usec_t timeout, struct ptrace_stop *ret)
 			return ptrace_stop_classify(status, ret);
 		if (r < 0 && r != -EINTR)
 			return r;
-		if (!deadline)
-			deadline = usec_now() + timeout;
-		else if (usec_now() >= deadline)
+		now = usec_now();
+		if (!begin)
+			begin = now;
+		else if (now - begin >= timeout)
 			return -ETIMEDOUT;
-		give_way(turn);
+		give_way(now - begin);
 	}
 }
 
