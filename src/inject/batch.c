@@ -364,6 +364,12 @@ size_t batch_read_end(const struct batch *b)
 	return b->read_end;
 }
 
+uint64_t batch_offset(const struct batch *b, struct arg place)
+{
+	assert(b->is_laid_out && place.kind == PIE_ARG_AREA);
+	return b->pieces.at[place.piece].offset + place.value;
+}
+
 /* ---- writing and reading ---- */
 
 static void write_program(const struct batch *b, const struct program *p, unsigned char *area)

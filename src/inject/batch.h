@@ -167,6 +167,8 @@ size_t batch_size(const struct batch *b);
 size_t batch_written(const struct batch *b);
 /* The part that batch_read() looks at: bytes [PIE_CODE, this). */
 size_t batch_read_end(const struct batch *b);
+/* Where in the area an argument made by arg_at() points to. */
+uint64_t batch_offset(const struct batch *b, struct arg place);
 /* Writes batch_written() bytes, as they have to be when the area lies at `base` in the target. */
 void batch_write(const struct batch *b, remote_t base, void *area);
 /* Takes results, states and answers from an area or a copy of its first batch_read_end() bytes.

@@ -24,8 +24,11 @@
 #define XSAVE_MIN   576
 #define XSAVE_ALIGN 64
 
-#define COMPONENTS_FIRST 3 /* x87 and SSE */
-#define COMPONENTS_MAX   63
+#define XSAVE_SMALL 4096 /* everything but AMX fits */
+
+#define COMPONENTS_FIRST   3 /* x87 and SSE */
+#define COMPONENT_TILES_NR 18
+#define COMPONENT_TILES    (UINT64_C(1) << COMPONENT_TILES_NR)
 
 struct frame {
 	uint64_t restorer;
@@ -80,23 +83,18 @@ static uint64_t components_of(const struct context *ctx)
 }
 
 /*
- * Bytes up to the end of the last component that is present. Not what the register set has: that
- * is padded up to components (AMX) that the kernel refuses in frames of threads which never asked
- * for them.
+ * The bytes that go into a frame: all, but for AMX tiles that are not in use. The register set has
+ * room for these in every thread, while the kernel refuses frames that have it from threads which
+ * never asked for tiles. (Asking the CPU only then: in a virtual machine that is slow.)
  */
 static size_t xstate_used(const struct context *ctx)
 {
-	size_t used = XSAVE_MIN;
-	uint64_t bv = components_of(ctx);
+	unsigned size, at, c, d;
 
-	for (unsigned i = 2; i < COMPONENTS_MAX; i++) {
-		unsigned size, at, c, d;
-
-		if (!(bv & (UINT64_C(1) << i)) || !__get_cpuid_count(0xd, i, &size, &at, &c, &d))
-			continue;
-		used = MAX(used, (size_t)at + size);
-	}
-	return MIN(used, ctx->xstate_len);
+	if (ctx->xstate_len <= XSAVE_SMALL || components_of(ctx) & COMPONENT_TILES ||
+	    !__get_cpuid_count(0xd, COMPONENT_TILES_NR, &size, &at, &c, &d) || at < XSAVE_MIN)
+		return ctx->xstate_len;
+	return MIN((size_t)at, ctx->xstate_len);
 }
 
 static bool has_xsave(const struct context *ctx)

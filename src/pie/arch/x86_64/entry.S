@@ -36,8 +36,9 @@ pie_entry:
 	.size pie_entry, . - pie_entry
 
 /*
- * pie_return: rdi = address of a frame; rt_sigreturn into it. Also a place of its own for the host,
- * which sets a thread here before it unblocks signals: rsp changes last.
+ * pie_return: rdi = address of a frame; rt_sigreturn into it, again if a tracer skipped the call.
+ * Also a place of its own for the host, which sets a thread here before it unblocks signals: rsp
+ * changes last.
  */
 	.globl pie_return
 	.type pie_return, @function
@@ -45,7 +46,7 @@ pie_return:
 	mov	$NR_rt_sigreturn, %eax
 	lea	8(%rdi), %rsp
 	syscall
-	ud2
+	jmp	pie_return
 	.size pie_return, . - pie_return
 
 /*
