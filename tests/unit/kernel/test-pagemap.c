@@ -2,14 +2,20 @@
 #include "unit/check.h"
 
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "child.h"
 #include "kernel/pagemap.h"
 #include "kernel/procmap.h"
+
+/* Newer than the installed headers may be. */
+enum { WP_UNPOPULATED = 1 << 13, WP_ASYNC = 1 << 15 };
 
 #define ANY (PAGE_PRESENT | PAGE_SWAPPED)
 
@@ -227,13 +233,48 @@ static void single_mappings(void **state)
 	assert_int_equal(munmap(p, PAGE_SIZE), 0);
 }
 
+/* Writes tracked without a monitor: what is protected and not written since stays unwritten. */
+static void tracked_writes(void **state)
+{
+	scoped(fd_close) int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	scoped(proc_pid_done) struct proc_pid p = PROC_PID_NONE;
+	scoped(pagemap_done) struct pagemap pm = PAGEMAP_NONE;
+	struct uffdio_api api = { .api = UFFD_API, .features = WP_ASYNC | WP_UNPOPULATED };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_WP };
+	char *pages = known_pages();
+	struct pagemap_query q = { .start = (uintptr_t)pages,
+				   .end = (uintptr_t)pages + PAGES * PAGE_SIZE,
+				   .all_of = PAGE_WRITTEN,
+				   .protect = true };
+	struct page_range r[8];
+	uint64_t end;
+
+	assert_int_equal(proc_pid_open(0, &p), 0);
+	assert_int_equal(pagemap_open(&p, &pm), 0);
+	if (uffd < 0 || !pm.by_scan || ioctl(uffd, UFFDIO_API, &api) < 0)
+		skip();
+	assert_int_equal(pagemap_find(&pm, &q, r, 8, &end), -EPERM);
+	reg.range.start = q.start;
+	reg.range.len = PAGES * PAGE_SIZE;
+	assert_int_equal(ioctl(uffd, UFFDIO_REGISTER, &reg), 0);
+	assert_true(pagemap_find(&pm, &q, r, 8, &end) > 0);
+	assert_int_equal(end, q.end);
+	pages[4 * PAGE_SIZE] = 2;
+	pages[7 * PAGE_SIZE] = 2; /* not there before */
+	assert_int_equal(pagemap_find(&pm, &q, r, 8, &end), 2);
+	assert_int_equal(r[0].start, q.start + 4 * PAGE_SIZE);
+	assert_int_equal(r[0].end, q.start + 5 * PAGE_SIZE);
+	assert_int_equal(r[1].start, q.start + 7 * PAGE_SIZE);
+	assert_int_equal(pagemap_find(&pm, &q, r, 8, &end), 0);
+	assert_int_equal(munmap(pages, PAGES * PAGE_SIZE), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(entries),
-		cmocka_unit_test(both_ways),
-		cmocka_unit_test(of_a_child),
-		cmocka_unit_test(single_mappings),
+		cmocka_unit_test(entries),        cmocka_unit_test(both_ways),
+		cmocka_unit_test(of_a_child),     cmocka_unit_test(single_mappings),
+		cmocka_unit_test(tracked_writes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
