@@ -156,6 +156,9 @@ static VmaEntry *vma_encode(const struct vma *v, struct arena *a)
 	e->madv = v->madv;
 	e->has_fdflags = v->has_fdflags;
 	e->fdflags = v->fdflags;
+	e->has_segment_size = (v->status & VMA_ANON_SHARED) && v->shmem &&
+			      v->shmem->size > v->pgoff + (v->end - v->start);
+	e->segment_size = v->shmem ? v->shmem->size : 0;
 	return e;
 }
 
@@ -315,11 +318,13 @@ static int write_files(struct dump *d)
 	bool occurs[FILE_KIND_MAX] = { 0 };
 	int r = image_writer_create(d->images.dir, IMAGE_FILES, IMAGE_ONE, &err, &out);
 
-	vec_for_each(f, &d->model.files) {
-		occurs[file_kind_index((*f)->kind)] = true;
-		if (r == 0)
-			r = file_write(d, *f, out);
-	}
+	/* What others refer to comes first: CRIU looks for it as soon as it meets the reference. */
+	for (int first = 1; first >= 0; first--)
+		vec_for_each(f, &d->model.files) {
+			occurs[file_kind_index((*f)->kind)] = true;
+			if (r == 0 && (*f)->kind->goes_first == first)
+				r = file_write(d, *f, out);
+		}
 	if (r == 0)
 		r = image_writer_finish(out);
 	if (r < 0)

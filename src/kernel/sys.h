@@ -17,6 +17,7 @@
 struct clone_args;
 struct epoll_event;
 struct file_handle;
+struct iocb;
 struct iovec;
 struct itimerval;
 struct mount_attr;

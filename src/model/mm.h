@@ -53,24 +53,46 @@ struct vma {
 	bool deleted;        /* dump: the name ended in " (deleted)" */
 	uint64_t page_size;  /* dump: bytes; more than 4096 for hugetlb */
 	bool has_pages;      /* may hold private pages to be stored */
+	uint64_t segment_size; /* image: of its segment, where that is longer; else 0 */
 
 	/* Restore. */
 	uint64_t at;    /* where it is mapped while we build: `start`, or a staging address */
 	bool inherited; /* at == the parent's mapping of the same range, copy on write */
 };
 
-/* A segment of shared memory: anonymous shared, memfd contents, SysV. One however many map it. */
+/*
+ * A segment of shared memory: an inode of the kernel's internal tmpfs or hugetlbfs, without a path.
+ * One however many map it or have it open.
+ */
+enum shmem_type {
+	SHMEM_ANON,  /* MAP_SHARED | MAP_ANONYMOUS */
+	SHMEM_MEMFD, /* memfd_create(2) */
+};
+
 struct shmem {
+	enum shmem_type type;
 	uint64_t shmid; /* id in images: names pagemap-shmem-<shmid>.img */
 	uint64_t dev, ino;
-	uint64_t size; /* bytes */
+	uint64_t size;          /* bytes */
+	bool has_size;          /* dump: size is the inode's, not just as far as mappings reach */
 	bool hugetlb;
 	uint32_t hugetlb_flag; /* MAP_HUGE_* bits */
-	struct file *file;     /* the memfd, borrowed, or NULL */
+	bool noreserve;        /* made with MAP_NORESERVE */
+	struct file *file;     /* dump: one that is open on it, borrowed, or NULL */
 	struct task *task;     /* a task that maps it, and where: for reading its pages on dump */
 	uint64_t at;
 	bool stored; /* somebody else stores its pages (SysV with its namespace) */
-	int made_fd; /* restore: descriptor that can be mapped, or -EBADF */
+
+	/* Of those that are open files. */
+	uint32_t inode_id; /* in memfd.img; 0: not open anywhere */
+	char *name;        /* owned; of a memfd without "memfd:" */
+	uint32_t uid, gid, mode, seals;
+	bool has_mode;
+
+	/* Restore. Where mappings and open files are made from: of an anonymous one a descriptor for
+	 * mapping, of a memfd one with O_PATH once it has been filled. -EBADF before. */
+	int made_fd;
+	uint32_t late_seals; /* to be added when all mappings are there */
 };
 
 struct aio_ring {

@@ -287,8 +287,10 @@ void model_done(struct model *m)
 		mem_free(*fs);
 	vec_for_each(ns, &m->nss)
 		mem_free(*ns);
-	vec_for_each(s, &m->shmems)
+	vec_for_each(s, &m->shmems) {
+		mem_free((*s)->name);
 		mem_free(*s);
+	}
 	vec_done(&m->files);
 	vec_done(&m->mms);
 	vec_done(&m->fdtables);
@@ -301,5 +303,4 @@ void model_done(struct model *m)
 	map_done(&m->shmem_by_ino);
 	map_done(&m->shmem_by_id);
 	mem_free(m->extras);
-	mem_free(m->task_extras);
 }

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -77,6 +78,34 @@ int file_borrow_fd(const struct file *f, int *ret_fd)
 	return 0;
 }
 
+/* Kinds that nothing can be done about, by the names that the kernel gives them. */
+static int kind_refuse(struct collect *c, const char *link)
+{
+	static const struct {
+		const char *link;
+		enum code code;
+		const char *what;
+	} kinds[] = {
+		{ "anon_inode:[io_uring]", CODE_IO_URING, "an io_uring instance" },
+		{ "anon_inode:[userfaultfd]", CODE_FILE_KIND,
+		  "a userfaultfd, whose registered ranges and pending faults cannot be read" },
+		{ "anon_inode:[perf_event]", CODE_FILE_KIND, "a performance counter" },
+		{ "anon_inode:bpf-prog", CODE_FILE_KIND, "a BPF program" },
+		{ "anon_inode:bpf_link", CODE_FILE_KIND, "a BPF link" },
+		{ "anon_inode:kvm-vm", CODE_FILE_KIND, "a virtual machine" },
+		{ "anon_inode:[fscontext]", CODE_FILE_KIND, "a file system being configured" },
+		{ "anon_inode:[landlock-ruleset]", CODE_FILE_KIND, "a Landlock ruleset" },
+		{ "anon_inode:seccomp notify", CODE_FILE_KIND, "a seccomp listener" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (strcmp(link, kinds[i].link) == 0)
+			return report_refuse(c->report, -ENOTSUP, kinds[i].code, "%s is %s", link,
+					     kinds[i].what);
+	return report_refuse(c->report, -ENOTSUP, CODE_FILE_KIND,
+			     "%s is of a kind that is not built yet", link);
+}
+
 /* A new file of the kind that wants it. The view's descriptor stays the caller's. */
 static int file_meet(struct collect *c, const struct fd_view *v, struct file **ret)
 {
@@ -98,8 +127,7 @@ static int file_meet(struct collect *c, const struct fd_view *v, struct file **r
 		*ret = f;
 		return 0;
 	}
-	return report_refuse(c->report, -ENOTSUP, CODE_FILE_KIND,
-			     "%s is of a kind that is not built yet", v->link);
+	return kind_refuse(c, v->link);
 }
 
 static int file_view(struct collect *c, int fd, const char *link, struct stat *st,
@@ -339,6 +367,7 @@ int collect_path_file(struct collect *c, struct task *t, enum file_user user, co
 struct shmem *collect_shmem(struct collect *c, struct task *t, const struct vma *v)
 {
 	struct shmem *s = map_find(&c->model->shmem_by_ino, v->dev, v->ino);
+	struct stat st;
 
 	if (!s) {
 		s = model_add_shmem(c->model, 0);
@@ -348,7 +377,12 @@ struct shmem *collect_shmem(struct collect *c, struct task *t, const struct vma 
 		s->ino = v->ino;
 		s->task = t;
 		s->at = v->start;
+		/* More than anybody maps, when a part was unmapped. */
+		s->has_size = proc_map_file_stat(&live_of(t)->proc, v->start, v->end, &st) == 0;
+		if (s->has_size)
+			s->size = (uint64_t)st.st_size;
 	}
-	s->size = MAX(s->size, v->pgoff + (v->end - v->start));
+	if (!s->has_size)
+		s->size = MAX(s->size, v->pgoff + (v->end - v->start));
 	return s;
 }

@@ -15,19 +15,9 @@ struct env {
 	struct undo *undo; /* reverses of what was created outside the tree */
 };
 
-struct proc_pid;
-
-/* /proc/self of the process we are, in the proc below the tree's root; owned by the caller. -ENOENT
- * when there is none. */
-int env_proc_self(const struct env *env, struct proc_pid *ret) nodiscard;
-
 /* Moves a fresh descriptor above the floor so that no slot collides with it. 0 or -errno; *fd
  * changes. */
 int env_lift_fd(const struct env *env, int *fd) nodiscard;
-
-/* Keeps the descriptor (taken) that is a file from now on, at the number where everybody looks for
- * it: the planned one of what a task makes. Reported. */
-int env_keep_fd_take(struct env *env, struct file *f, int fd) nodiscard;
 
 /* Hands over a descriptor for another file that one call made as well (the other end of a pipe).
  * Takes fd. */
@@ -50,8 +40,6 @@ int env_reopen(const struct env *env, int fd, unsigned flags) nodiscard;
  * stasis: duplicate it. */
 const struct external *env_find_inherit(const struct env *env, const char *key);
 
-/* What every description has in common and open() could not set: status flags and position. */
+/* What every description has in common and open() could not set: status flags, owner and signal,
+ * position. */
 int env_apply_common(struct env *env, const struct file *f, int fd, bool seek) nodiscard;
-
-/* Who gets its signals, and which. When all tasks exist: the engine does it for every file. */
-int env_apply_owner(const struct env *env, const struct file *f, int fd) nodiscard;

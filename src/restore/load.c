@@ -358,6 +358,7 @@ static int load_vma(struct loading *l, struct mm *mm, const VmaEntry *e)
 	v->madv = e->has_madv ? e->madv : 0;
 	v->has_fdflags = e->has_fdflags;
 	v->fdflags = e->fdflags;
+	v->segment_size = e->has_segment_size ? e->segment_size : 0;
 	v->at = v->start;
 	v->kind = mem_kind_match_image(v);
 	rc = mm_add_take(mm, v);

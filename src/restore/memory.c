@@ -70,7 +70,8 @@ int memory_own(struct restore *r, const struct task *from, struct ranges *own)
 /* Whether a child can keep its parent's mapping and only correct the pages that differ. */
 static bool vma_can_inherit(const struct vma *v, const struct vma *parents)
 {
-	return parents && v->has_pages && parents->has_pages && v->start == parents->start &&
+	return parents && v->has_pages && parents->has_pages && !(v->status & VMA_AIORING) &&
+	       v->start == parents->start &&
 	       v->end == parents->end && v->kind == parents->kind && v->flags == parents->flags &&
 	       v->prot == parents->prot && v->pgoff == parents->pgoff &&
 	       v->shmid == parents->shmid && v->madv == parents->madv &&

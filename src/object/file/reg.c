@@ -202,6 +202,7 @@ const struct file_kind file_kind_reg = {
 	.tag = FD_TYPES__REG,
 	.size = sizeof(struct path_file),
 	.takes_opath = true,
+	.goes_first = true,
 	.match = reg_match,
 	.collect = reg_collect,
 	.encode = reg_encode,

@@ -1,7 +1,8 @@
 /*
- * Private anonymous memory: heap, stacks, malloc's arenas, reservations, hugetlb pages mapped privately. Its contents
- * are stored as pages.
+ * Private anonymous memory: heap, stacks, malloc's arenas, reservations, hugetlb pages mapped
+ * privately. Its contents are stored as pages.
  */
+#include <string.h>
 #include <sys/mman.h>
 
 #include "kernel/proc/maps.h"
@@ -16,8 +17,9 @@ static bool anon_private_match(const struct vma *v)
 {
 	if (v->shared)
 		return false;
-	if (v->vm_flags & PROC_VMFLAG_HUGETLB)
-		return true; /* shown with the name of an internal file */
+	if (v->vm_flags & PROC_VMFLAG_HUGETLB) /* shown with the name of an internal file */
+		return v->map_kind == PROC_MAP_FILE && v->deleted &&
+		       strcmp(v->name, "/anon_hugepage") == 0;
 	return v->map_kind == PROC_MAP_ANON || v->map_kind == PROC_MAP_HEAP ||
 	       v->map_kind == PROC_MAP_STACK || v->map_kind == PROC_MAP_ANON_NAMED;
 }
@@ -54,7 +56,8 @@ static int anon_private_decode(struct model *m, struct vma *v)
 
 static int anon_private_map(struct env *env, struct vma *v, int prot)
 {
-	/* LOCKED comes later: pages are filled first, and locking is subject to a limit that may not be ours yet. */
+	/* LOCKED comes later: pages are filled first, and locking is subject to a limit that may
+	 * not be ours yet. */
 	return vma_map(env, v, prot, (int)(v->flags & ~(unsigned)MAP_LOCKED), -1);
 }
 

@@ -1,7 +1,7 @@
 /*
- * Mappings of files, shared or private. The file is an open file description of the model like any other, opened through
- * /proc/PID/map_files so that deleted, renamed and overmounted files are found. Of a private mapping only the pages that
- * the task has changed are stored.
+ * Mappings of files, shared or private. The file is an open file description of the model like any
+ * other, opened through /proc/PID/map_files so that deleted, renamed and overmounted files are
+ * found. Of a private mapping only the pages that the task has changed are stored.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -14,7 +14,7 @@
 
 static bool file_map_match(const struct vma *v)
 {
-	return v->map_kind == PROC_MAP_FILE && !(v->vm_flags & PROC_VMFLAG_HUGETLB);
+	return v->map_kind == PROC_MAP_FILE;
 }
 
 static int file_map_collect(struct collect *c, struct task *t, struct vma *v)
@@ -26,8 +26,11 @@ static int file_map_collect(struct collect *c, struct task *t, struct vma *v)
 	v->shmid = v->file->id;
 	v->flags = v->shared ? MAP_SHARED : MAP_PRIVATE;
 	v->status = VMA_REGULAR | (v->shared ? VMA_FILE_SHARED : VMA_FILE_PRIVATE);
+	if (v->file->kind == file_kinds[FILE_KIND_memfd])
+		v->status |= VMA_MEMFD;
 	v->has_pages = !v->shared;
-	/* Write access of a shared mapping comes from the file's mode, also where it is not writable now. */
+	/* Write access of a shared mapping comes from the file's mode, also where it is not
+	 * writable now. */
 	v->fdflags = v->shared && (v->vm_flags & PROC_VMFLAG_MAYWRITE) ? O_RDWR : O_RDONLY;
 	v->has_fdflags = true;
 	vma_flags_collect(v);
@@ -46,10 +49,28 @@ static int file_map_decode(struct model *m, struct vma *v)
 	return v->file && v->shmid <= UINT32_MAX ? 0 : -EUCLEAN;
 }
 
+/* The file, open in the way that the mapping needs. Images may have it open in another one. */
+static int file_map_fd(struct env *env, const struct vma *v, int *ret_fd, bool *ret_owned)
+{
+	unsigned access = v->fdflags & O_ACCMODE;
+	int fd, r = env_file_fd(env, v->file, ret_fd, ret_owned);
+
+	if (r < 0 || !v->has_fdflags || access == (v->file->flags & O_ACCMODE))
+		return r;
+	fd = env_reopen(env, *ret_fd, access);
+	if (*ret_owned)
+		fd_close(*ret_fd);
+	if (fd < 0)
+		return report_fail(env->report, fd, "cannot open the mapped file again");
+	*ret_fd = fd;
+	*ret_owned = true;
+	return 0;
+}
+
 static int file_map_map(struct env *env, struct vma *v, int prot)
 {
 	bool owned;
-	int fd, r = env_file_fd(env, v->file, &fd, &owned);
+	int fd, r = file_map_fd(env, v, &fd, &owned);
 
 	if (r < 0)
 		return r;

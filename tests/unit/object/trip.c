@@ -13,6 +13,7 @@
 #include "image/writer.h"
 #include "kernel/proc/dir.h"
 #include "kernel/sys.h"
+#include "object/mem/shmem.h"
 #include "schema/fdinfo.pb-c.h"
 
 static struct task *one_task(struct model *m)
@@ -147,6 +148,33 @@ static void load_images(struct trip *t)
 	}
 }
 
+/* In place of the pages room: what is in the old segment into the new one. */
+static void fill_segment(const struct shmem *old, const struct shmem *fresh)
+{
+	scoped(fd_close) int from = -EBADF;
+	scoped(mem_free) char *buf = mem_alloc(1, fresh->size + 1);
+
+	assert_non_null(buf);
+	assert_int_equal(file_borrow_fd(old->file, &from), 0);
+	if (fresh->size) {
+		assert_int_equal(fd_pread_all(from, buf, fresh->size, 0), 0);
+		assert_int_equal(fd_pwrite_all(fresh->made_fd, buf, fresh->size, 0), 0);
+	}
+}
+
+static void make_segments(struct trip *t)
+{
+	vec_for_each(s, &t->to.shmems) {
+		const struct shmem *old = map_find(&t->from.shmem_by_id, 0, (*s)->shmid);
+
+		assert_non_null(old);
+		assert_int_equal((*s)->size, old->size);
+		assert_int_equal(shmem_create(&t->env, *s), 0);
+		fill_segment(old, *s);
+		assert_int_equal(shmem_settle(&t->env, *s), 0);
+	}
+}
+
 static void make_files(struct trip *t)
 {
 	for (unsigned i = 0; i < FILE_KIND_MAX; i++)
@@ -171,8 +199,13 @@ static void place_files(struct trip *t)
 	vec_for_each(s, &t->new_task->fdtable->slots)
 		if (s->file->fd == s->fd && s->file->kind->settle)
 			assert_int_equal(s->file->kind->settle(&t->env, s->file, s->fd), 0);
+	for (unsigned i = 0; i < FILE_KIND_MAX; i++)
+		if (file_kinds[i]->finish)
+			assert_int_equal(file_kinds[i]->finish(&t->env), 0);
 	vec_for_each(f, &t->to.files)
 		fd_close((*f)->made_fd);
+	vec_for_each(s, &t->to.shmems)
+		fd_close((*s)->made_fd);
 }
 
 void trip_run(struct trip *t)
@@ -189,6 +222,7 @@ void trip_run(struct trip *t)
 		.root_fd = open("/", O_PATH | O_CLOEXEC),
 		.undo = &t->undo,
 	};
+	make_segments(t);
 	/* From here on nothing of ours takes one of these numbers. */
 	vec_for_each(s, &t->task->fdtable->slots)
 		fd_close(s->fd);
