@@ -122,7 +122,7 @@ static int (*const kobj_attach[KOBJ_MAX])(struct dump *, struct task *, struct t
 static int task_collect_kobjs(struct dump *d, struct task *t, struct kobj_ids ids[KOBJ_MAX])
 {
 	for (enum kobj_type type = 0; type < KOBJ_MAX; type++) {
-		struct task *first;
+		struct task *first = NULL;
 		int r = kobj_find(d, t, type, &ids[type], &first);
 
 		if (r < 0)

@@ -95,6 +95,7 @@ static void mm_collect_fields(struct mm *mm)
 static int mm_collect(struct dump *d, struct mm *mm)
 {
 	struct task *t = mm->owner;
+	struct proc_auxv auxv;
 	int r;
 
 	REPORT_FRAME(d->report, "task %d", t->host_pid);
@@ -104,7 +105,9 @@ static int mm_collect(struct dump *d, struct mm *mm)
 		r = collect_path_file(&d->collect, t, FILE_USER_EXE, NULL, &mm->exe);
 	if (r < 0)
 		return r;
-	r = proc_auxv_read(&live_of(t)->proc, &mm->auxv);
+	r = proc_auxv_read(&live_of(t)->proc, &auxv);
+	for (size_t i = 0; r == 0 && i < auxv.n; i++)
+		r = vec_push(&mm->auxv, auxv.word[i]);
 	return r < 0 ? report_fail(d->report, r, "cannot read its auxiliary vector") : 0;
 }
 

@@ -32,9 +32,14 @@ int dump_collect_memory(struct dump *d);
 int dump_collect_files(struct dump *d);
 int dump_collect_parts(struct dump *d);
 int dump_inspect(struct dump *d);
+/* Plans what is stored of memory; with `move` also moves it into pages files. */
+int dump_contents(struct dump *d, bool move);
 int dump_write(struct dump *d);
 int dump_complete(struct dump *d);
 int dump_finish(struct dump *d);
+
+/* Prints the tree with the ids of its tasks (tree_view.c). */
+int dump_print_tree(struct dump *d, FILE *out);
 
 /* Frees what freeze() and collect() hold of live tasks; threads were let go before. */
 void dump_forget_live(struct dump *d);

@@ -28,7 +28,7 @@ static void thread_release(void *arg)
 	struct thread *th = arg;
 
 	/* -ESRCH: it was killed while we held it. */
-	(void)ptrace_detach(th->host_tid, 0);
+	(void)!ptrace_detach(th->host_tid, 0);
 }
 
 static int thread_open(struct dump *d, struct thread *th)
@@ -74,7 +74,7 @@ static int thread_seize(struct dump *d, struct task *t, pid_t tid)
 		return freeze_explain(d, t, tid, r);
 	th = model_add_thread(&d->model, t, tid);
 	if (!th) {
-		(void)ptrace_detach(tid, 0); /* seized but not stopped: ends with us otherwise */
+		(void)!ptrace_detach(tid, 0); /* seized but not stopped: ends with us otherwise */
 		return report_fail(d->report, -ENOMEM, "cannot note thread %d", tid);
 	}
 	th->host_tid = tid;

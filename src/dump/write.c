@@ -18,16 +18,6 @@
 
 #define IMAGE_VERSION 2 /* of the inventory: what CRIU since 2.0 reads */
 
-static int write_failed(struct dump *d, int err, const struct image_error *e)
-{
-	scoped(str_done) struct str text = { 0 };
-
-	(void)image_error_text(e, &text); /* at worst the report is shorter */
-	if (err == -ENOSPC || err == -EDQUOT)
-		return report_refuse(d->report, err, CODE_DISK_FULL, "%s", str_get(&text));
-	return report_fail(d->report, err, "%s", str_get(&text));
-}
-
 /* One image of one record. */
 static int write_one(struct dump *d, enum image_type type, uint64_t id, const ProtobufCMessage *msg)
 {
@@ -39,7 +29,7 @@ static int write_one(struct dump *d, enum image_type type, uint64_t id, const Pr
 		r = image_write(out, msg);
 	if (r == 0)
 		r = image_writer_finish(out);
-	return r < 0 ? write_failed(d, r, &e) : 0;
+	return r < 0 ? images_write_failed(d->report, r, &e) : 0;
 }
 
 /* ---- ids
@@ -265,7 +255,7 @@ static int write_pstree(struct dump *d)
 	}
 	if (r == 0)
 		r = image_writer_finish(out);
-	return r < 0 ? write_failed(d, r, &err) : 0;
+	return r < 0 ? images_write_failed(d->report, r, &err) : 0;
 }
 
 /* ---- files
@@ -290,7 +280,7 @@ static int write_fdtable(struct dump *d, const struct fdtable *table)
 	}
 	if (r == 0)
 		r = image_writer_finish(out);
-	return r < 0 ? write_failed(d, r, &err) : 0;
+	return r < 0 ? images_write_failed(d->report, r, &err) : 0;
 }
 
 static int file_write(struct dump *d, const struct file *f, struct image_writer *out)
@@ -328,7 +318,7 @@ static int write_files(struct dump *d)
 	if (r == 0)
 		r = image_writer_finish(out);
 	if (r < 0)
-		return write_failed(d, r, &err);
+		return images_write_failed(d->report, r, &err);
 	for (unsigned i = 0; i < FILE_KIND_MAX && r == 0; i++)
 		if (occurs[i] && file_kinds[i]->write)
 			r = file_kinds[i]->write(&d->collect, &d->images);
@@ -367,7 +357,7 @@ int dump_complete(struct dump *d)
 	e.has_dump_uptime = true;
 	e.dump_uptime = uptime_usec();
 	r = image_dir_complete(d->images.dir, &e, IMAGE_SYNC_DISK, &err);
-	return r < 0 ? write_failed(d, r, &err) : 0;
+	return r < 0 ? images_write_failed(d->report, r, &err) : 0;
 }
 
 int dump_write(struct dump *d)

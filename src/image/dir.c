@@ -100,6 +100,20 @@ int image_dir_fd(const struct image_dir *dir)
 	return dir->fd;
 }
 
+int image_dir_move_above(struct image_dir *dir, int floor)
+{
+	int high;
+
+	if (dir->fd >= floor)
+		return 0;
+	high = fd_dup_above(dir->fd, floor);
+	if (high < 0)
+		return high;
+	fd_close(dir->fd);
+	dir->fd = high;
+	return 0;
+}
+
 const struct manifest *image_dir_manifest(const struct image_dir *dir)
 {
 	return &dir->manifest;

@@ -39,6 +39,10 @@ SCOPED(struct image_dir *, image_dir_free);
 /* The directory's descriptor, borrowed (O_RDONLY, not O_PATH). */
 int image_dir_fd(const struct image_dir *dir);
 
+/* Moves the directory's descriptor to the lowest free number >= floor. 0 or -errno, it is then
+ * where it was. */
+int image_dir_move_above(struct image_dir *dir, int floor) nodiscard;
+
 /*
  * The dump that this one is an increment of, opened for reading: what the link `parent` leads to,
  * from this directory on. *ret_parent is NULL when there is none. -ELOOP when the chain has more

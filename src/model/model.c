@@ -256,7 +256,6 @@ static void task_free(struct task *t)
 	struct thread *th;
 
 	list_for_each(th, &t->threads, link) {
-		mem_free(th->context);
 		mem_free(th->parts);
 		mem_free(th);
 	}

@@ -4,6 +4,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/base.h"
+
+struct allow; /* request/request.h */
+struct arena;
+
 enum file_validation { VALIDATE_SIZE, VALIDATE_BUILD_ID };
 
 /* One --external or --inherit-fd: "file[mnt_id:inode]:name", "tty[rdev:dev]", "unix[inode]". */
@@ -33,3 +38,6 @@ struct policy {
 	const struct external *inherits;
 	unsigned n_inherits;
 };
+
+/* What the request allows, copied; lists live in the arena, texts in the request. 0 or -ENOMEM. */
+int policy_fill(const struct allow *allow, struct arena *a, struct policy *ret) nodiscard;

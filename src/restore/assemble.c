@@ -47,8 +47,8 @@ static int task_place(struct restore *r, struct task *t)
 		return 0;
 	/* What is below the floor is not ours any more: the log, the pipe and the images live above
 	 * it. */
-	if (r->floor > 0)
-		(void)sys_close_range(0, (unsigned)r->floor - 1, 0);
+	if (r->env.floor > 0)
+		(void)!sys_close_range(0, (unsigned)r->env.floor - 1, 0);
 	vec_for_each(s, &t->fdtable->slots) {
 		rc = slot_place(r, s);
 		if (rc < 0)

@@ -36,25 +36,13 @@ static void loading_done(struct loading *l)
 }
 SCOPED_OBJECT(struct loading, loading_done);
 
-int load_failed(struct report *rep, int err, const struct image_error *e)
-{
-	scoped(str_done) struct str text = { 0 };
-
-	(void)image_error_text(e, &text); /* at worst the report is shorter */
-	if (err == -EUCLEAN)
-		return report_refuse(rep, err, CODE_IMAGE_DAMAGED, "%s", str_get(&text));
-	if (err == -ENOENT)
-		return report_refuse(rep, err, CODE_IMAGE_MISSING, "%s", str_get(&text));
-	return report_fail(rep, err, "%s", str_get(&text));
-}
-
 static int loading_open(struct restore *r, enum image_type type, uint64_t id, struct loading *l)
 {
 	int rc;
 
 	*l = (struct loading){ .r = r };
 	rc = image_reader_open(r->in.dir, type, id, &l->err, &l->in);
-	return rc < 0 ? load_failed(r->report, rc, &l->err) : 0;
+	return rc < 0 ? images_load_failed(r->report, rc, &l->err) : 0;
 }
 
 /* The next record: 1, 0 at the end, -errno reported. */
@@ -64,7 +52,7 @@ static int loading_next(struct loading *l, void *ret_msg)
 	int rc = image_read(l->in, &l->r->in.arena, &msg);
 
 	if (rc < 0)
-		return load_failed(l->r->report, rc, &l->err);
+		return images_load_failed(l->r->report, rc, &l->err);
 	if (rc > 0)
 		memcpy(ret_msg, &msg, sizeof(msg));
 	return rc;
@@ -77,14 +65,15 @@ static int loading_one(struct loading *l, void *ret_msg)
 
 	if (rc == 0) {
 		rc = image_reader_fail(l->in, -EUCLEAN, "it has no record");
-		return load_failed(l->r->report, rc, &l->err);
+		return images_load_failed(l->r->report, rc, &l->err);
 	}
 	return rc < 0 ? rc : 0;
 }
 
 /* The contents of the last record are no good. */
 #define loading_refuse(l, ...)                                                                     \
-	load_failed((l)->r->report, image_reader_fail((l)->in, -EUCLEAN, __VA_ARGS__), &(l)->err)
+	images_load_failed((l)->r->report, image_reader_fail((l)->in, -EUCLEAN, __VA_ARGS__),      \
+			   &(l)->err)
 
 static int load_nomem(struct restore *r)
 {
@@ -97,7 +86,7 @@ static int load_nomem(struct restore *r)
 static int load_inventory(struct restore *r)
 {
 	scoped(loading_done) struct loading l;
-	InventoryEntry *e;
+	InventoryEntry *e = NULL;
 	int rc = loading_open(r, IMAGE_INVENTORY, IMAGE_ONE, &l);
 
 	if (rc == 0)
@@ -151,7 +140,7 @@ static int load_task(struct loading *l, const PstreeEntry *e)
 static int load_pstree(struct restore *r)
 {
 	scoped(loading_done) struct loading l;
-	PstreeEntry *e;
+	PstreeEntry *e = NULL;
 	int rc = loading_open(r, IMAGE_PSTREE, IMAGE_ONE, &l);
 
 	while (rc == 0 && (rc = loading_next(&l, &e)) > 0)
@@ -167,7 +156,7 @@ static int load_pstree(struct restore *r)
 static int load_ids(struct restore *r, struct task *t)
 {
 	scoped(loading_done) struct loading l;
-	TaskKobjIdsEntry *e;
+	TaskKobjIdsEntry *e = NULL;
 	int rc = loading_open(r, IMAGE_IDS, (uint64_t)t->pid, &l);
 
 	if (rc == 0)
@@ -255,7 +244,7 @@ static int load_file(struct loading *l, const FileEntry *e)
 static int load_files(struct restore *r)
 {
 	scoped(loading_done) struct loading l;
-	FileEntry *e;
+	FileEntry *e = NULL;
 	int rc = 0;
 
 	for (unsigned i = 0; i < FILE_KIND_MAX && rc == 0; i++)
@@ -299,7 +288,7 @@ static int load_slot(struct loading *l, struct fdtable *table, const FdinfoEntry
 static int load_fdtable(struct restore *r, struct fdtable *table)
 {
 	scoped(loading_done) struct loading l;
-	FdinfoEntry *e;
+	FdinfoEntry *e = NULL;
 	int rc = loading_open(r, IMAGE_FDINFO, table->id, &l);
 
 	while (rc == 0 && (rc = loading_next(&l, &e)) > 0)
@@ -310,7 +299,7 @@ static int load_fdtable(struct restore *r, struct fdtable *table)
 static int load_fs(struct restore *r, struct fs *fs)
 {
 	scoped(loading_done) struct loading l;
-	FsEntry *e;
+	FsEntry *e = NULL;
 	int rc = loading_open(r, IMAGE_FS, (uint64_t)fs->owner->pid, &l);
 
 	if (rc == 0)
@@ -405,7 +394,7 @@ static int load_mm_lists(struct loading *l, struct mm *mm, const MmEntry *e)
 static int load_mm(struct restore *r, struct mm *mm)
 {
 	scoped(loading_done) struct loading l;
-	MmEntry *e;
+	MmEntry *e = NULL;
 	int rc;
 
 	REPORT_FRAME(r->report, "task %d", mm->owner->pid);
@@ -574,7 +563,7 @@ int restore_load(struct restore *r)
 	int rc = image_dir_use_manifest(r->in.dir, &err, &state);
 
 	if (rc < 0)
-		return load_failed(r->report, rc, &err);
+		return images_load_failed(r->report, rc, &err);
 	if (state != MANIFEST_IN_FORCE)
 		log_info("no manifest of this dump: checksums are not checked");
 	rc = load_inventory(r);

@@ -10,7 +10,6 @@
 
 #include "kernel/proc/maps.h"
 #include "kernel/sys.h"
-#include "pages/fill.h"
 #include "report/log.h"
 #include "restore/restore_int.h"
 
@@ -25,7 +24,8 @@ static size_t vma_size(const struct vma *v)
 	return v->end - v->start;
 }
 
-/* Takes out what is the memory of a task. The kernel may have joined it with a neighbour of ours. */
+/* Takes out what is the memory of a task. The kernel may have joined it with a neighbour of ours.
+ */
 static int memory_cut(const struct task *from, struct ranges *own)
 {
 	scoped(ranges_done) struct ranges theirs = { 0 };
@@ -33,7 +33,7 @@ static int memory_cut(const struct task *from, struct ranges *own)
 
 	if (!from)
 		return 0;
-	vec_for_each (v, &from->mm->vmas)
+	vec_for_each(v, &from->mm->vmas)
 		if ((*v)->kind->map && rc == 0)
 			rc = ranges_add(&theirs, (*v)->at, (*v)->at + vma_size(*v));
 	ranges_sort(&theirs);

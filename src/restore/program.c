@@ -8,6 +8,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/rseq.h>
 #include <sys/syscall.h>
 
@@ -221,6 +222,11 @@ static int program_add_thread(struct restore *r, struct thread *th, struct progr
 		return rc;
 	program_barrier(p, AREA_STAGE_LAST);
 	program_note(p, "waiting to be seized");
+	if (th == task_leader(th->task)) {
+		/* From here on the coordinator's death is the tree's by PTRACE_O_EXITKILL. */
+		program_exact(p, 0, SYS_prctl, ARGS(PR_SET_PDEATHSIG, 0, 0, 0, 0));
+		program_note(p, "not dying with the parent any more");
+	}
 	program_close_own(r, th, p);
 	rc = th == task_leader(th->task) ? program_add_files(r, th->task, p) : 0;
 	if (rc == 0)
@@ -361,8 +367,8 @@ static void rseq_leave(void)
 	char *self = __builtin_thread_pointer();
 
 	if (__rseq_size)
-		(void)sys_rseq(self + __rseq_offset, MAX(__rseq_size, 32u), RSEQ_FLAG_UNREGISTER,
-			       RSEQ_SIG);
+		(void)!sys_rseq(self + __rseq_offset, MAX(__rseq_size, 32u), RSEQ_FLAG_UNREGISTER,
+				RSEQ_SIG);
 }
 
 _Noreturn void program_enter(struct restore *r, struct task *t)

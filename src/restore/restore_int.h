@@ -4,6 +4,7 @@
 #include "base/undo.h"
 #include "object/check.h"
 #include "object/env.h"
+#include "kernel/features.h"
 #include "object/images.h"
 #include "report/stats.h"
 #include "restore/shared.h"
@@ -39,11 +40,18 @@ struct restore {
 	struct shared *shared;
 	int report_pipe[2];
 	int images_dir;
+	struct page_chain *chain; /* where stored pages are */
+	struct map stores;        /* (STORE_*, id) -> struct page_store, checked at load */
+	bool huge_always;
 	int areas_fd;
 	const struct task *memory_of; /* whose memory is mapped in this process beside our own */
-	uint32_t last_id;             /* of planned descriptor numbers */
-	pid_t root_pid;               /* as we see it */
-	bool detached;                /* the tree runs on its own */
+	struct features features;
+	bool all_born;    /* every pid of the tree is ours */
+	unsigned n_live;  /* tasks that will live */
+	unsigned n_built; /* processes of the tree, helpers and the dead included */
+	usec_t timeout;   /* for every wait on a task */
+	pid_t root_pid;   /* as we see it */
+	bool detached;    /* the tree runs on its own */
 };
 
 /* The phases, in order (restore.c). Each 0 or -errno, reported. */
@@ -51,9 +59,21 @@ int restore_load(struct restore *r);
 int restore_check(struct restore *r);
 int restore_plan(struct restore *r);
 int restore_create_files(struct restore *r);
+int restore_create_shmems(struct restore *r);
+int restore_load_contents(struct restore *r);
+void restore_forget_contents(struct restore *r);
 int restore_tree(struct restore *r);
-int restore_program(struct restore *r);
 int restore_finish(struct restore *r);
+
+/* The steps of the last phase (finish.c): seize every thread; catch them at their last barrier and
+ * put their registers in place; let go (stopped, when asked). */
+int finish_seize(struct restore *r);
+int finish_park(struct restore *r);
+int finish_tasks(struct restore *r);
+void finish_release(struct restore *r, bool stopped);
+
+/* The stages that the interpreter's barriers wait for. */
+enum area_stage { AREA_STAGE_LAST = 1, AREA_STAGE_RETURN = 2 };
 
 /* ---- in the tasks
  * -------------------------------------------------------------------------------------------- */
@@ -69,8 +89,9 @@ int file_make(struct env *env, struct file *f);
 
 /* Memory of the task we are: its vmas mapped and filled (memory.c). */
 int memory_build(struct restore *r, struct task *t);
-/* Reads its pages into place (fill.c). */
+/* Reads stored pages into place (contents.c). */
 int memory_fill(struct restore *r, struct task *t);
+int shmem_fill(struct restore *r, const struct shmem *s);
 /* After the children are born: final protection, advice, locks. */
 int memory_finish(struct restore *r, struct task *t);
 /* The ranges that are mapped in us and not the memory of task `from`. */

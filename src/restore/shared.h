@@ -5,7 +5,7 @@
  */
 #include <sys/types.h>
 
-#include "report/report.h"
+#include "base/base.h"
 
 enum stage {
 #define STAGE(name, who, what) STAGE_##name,
@@ -19,11 +19,16 @@ struct shared_task {
 	uint64_t area_size;
 };
 
+struct shared_counts {
+	uint64_t restored, compared, skipped_cow; /* pages */
+};
+
 struct shared {
 	uint32_t stage;   /* futex: tasks may do this stage; written by the coordinator only */
 	uint32_t arrived; /* futex: tasks at the end of the current stage */
 	uint32_t failed;  /* tasks that gave up; they have sent their report before */
 	uint32_t n_tasks;
+	struct shared_counts counts;
 	struct shared_task tasks[]; /* by build.slot */
 };
 
@@ -50,8 +55,3 @@ void stage_open(struct shared *s, enum stage next);
  * task failed.
  */
 int stage_wait(struct shared *s, unsigned n, int (*alive)(void *arg), void *arg) nodiscard;
-
-/* In a task: sends the report's findings to the coordinator (fd: a pipe's end). In the coordinator:
- * takes them all in. */
-void report_send(const struct report *r, int fd);
-void report_receive(struct report *r, int fd);

@@ -20,15 +20,21 @@
 #include "report/log.h"
 #include "restore/restore_int.h"
 
+static _Noreturn void task_main(struct restore *r, struct task *t);
+
 static void task_begin(struct restore *r, struct task *t)
 {
 	char prefix[16];
+	sigset_t all;
 
 	(void)snprintf(prefix, sizeof(prefix), "%6d: ", t->pid);
 	log_set_prefix(prefix);
 	if (!t->tree->orphan_born) /* its first parent exits at once */
-		(void)sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0,
-				0); /* cannot fail for a valid signal */
+		(void)!sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0,
+				 0); /* cannot fail for a valid signal */
+	(void)sigfillset(&all);
+	(void)sigdelset(&all, SIGCHLD);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	report_clear(r->report);
 	r->env.task = t;
 }
@@ -36,7 +42,7 @@ static void task_begin(struct restore *r, struct task *t)
 /* Gives up: the coordinator hears why, and kills the tree. */
 static _Noreturn void task_give_up(struct restore *r)
 {
-	report_send(r->report, r->report_pipe[1]);
+	(void)!report_send(r->report, r->report_pipe[1]); /* nobody else to tell */
 	log_flush();
 	stage_fail(r->shared);
 	for (;;)
@@ -87,7 +93,7 @@ static int task_fork_orphan(struct restore *r, struct task *t)
 	if (between < 0)
 		return report_fail(r->report, between, "cannot create a helper process");
 	do {
-		rc = sys_waitid(P_PID, (id_t)between, &info, WEXITED | __WALL, NULL);
+		rc = sys_waitid(P_PID, (id_t)between, &info, WEXITED | __WALL);
 	} while (rc == -EINTR);
 	if (rc < 0)
 		return report_fail(r->report, rc, "cannot wait for a helper process");
@@ -149,7 +155,7 @@ static int task_reap_helpers(struct restore *r, struct task *t)
 		if (!c->is_helper)
 			continue;
 		do {
-			rc = sys_waitid(P_PID, (id_t)c->pid, &info, WEXITED | __WALL, NULL);
+			rc = sys_waitid(P_PID, (id_t)c->pid, &info, WEXITED | __WALL);
 		} while (rc == -EINTR);
 		if (rc < 0)
 			return report_fail(r->report, rc, "cannot wait for helper %d", c->pid);
@@ -202,7 +208,7 @@ static int task_build(struct restore *r, struct task *t)
 	return rc < 0 ? rc : task_assemble(r, t);
 }
 
-_Noreturn void task_main(struct restore *r, struct task *t)
+static _Noreturn void task_main(struct restore *r, struct task *t)
 {
 	task_begin(r, t);
 	REPORT_FRAME(r->report, "task %d", t->pid);

@@ -1,0 +1,90 @@
+/* What this host lacks or what is in the way: everything is reported together, before anything is
+ * created. */
+#include <sys/resource.h>
+
+#include "kernel/features.h"
+#include "kernel/sys.h"
+#include "restore/restore.h"
+#include "restore/restore_int.h"
+
+/* A pid is free when nothing has it; our clone3 will say so again, but then it is late. */
+static int check_pid(struct restore *r, pid_t pid)
+{
+	int rc = sys_kill(pid, 0);
+
+	if (rc == -ESRCH)
+		return 0;
+	return report_refuse(r->report, -EEXIST, CODE_PID_TAKEN,
+			     "pid %d is in use by another process", pid);
+}
+
+static int check_pids(struct restore *r)
+{
+	struct task *t;
+	int trouble = 0;
+
+	task_for_each(t, &r->model) {
+		struct thread *th;
+
+		thread_for_each(th, t) {
+			int rc = check_pid(r, th->tid);
+
+			trouble = rc < 0 ? rc : trouble;
+		}
+	}
+	return trouble;
+}
+
+static int check_files(struct restore *r, struct check *k)
+{
+	int trouble = 0;
+
+	vec_for_each(f, &r->model.files) {
+		int rc;
+
+		if (!(*f)->kind->check)
+			continue;
+		REPORT_FRAME(r->report, "file %u (%s)", (*f)->id, (*f)->kind->name);
+		rc = (*f)->kind->check(k, *f);
+		trouble = rc < 0 ? rc : trouble;
+	}
+	return trouble;
+}
+
+static int check_parts(struct restore *r, struct check *k)
+{
+	struct task *t;
+	int trouble = 0;
+
+	task_for_each(t, &r->model) {
+		struct thread *th;
+
+		if (t->state == TASK_DEAD)
+			continue;
+		thread_for_each(th, t) {
+			REPORT_FRAME(r->report, "task %d: thread %d", t->pid, th->tid);
+			for (unsigned i = 0; i < TASK_KIND_MAX; i++) {
+				const struct task_kind *kind = task_kinds[i];
+				int rc;
+
+				if (!kind->check || !part_is_visited_by(kind, th))
+					continue;
+				rc = kind->check(k, th, part_of(th, (enum task_kind_index)i));
+				trouble = rc < 0 ? rc : trouble;
+			}
+		}
+	}
+	return trouble;
+}
+
+int restore_check(struct restore *r)
+{
+	struct check k = { .model = &r->model,
+			   .report = r->report,
+			   .policy = &r->policy,
+			   .features = &r->features,
+			   .root_fd = r->env.root_fd };
+	int pids = check_pids(r), files = check_files(r, &k), parts = check_parts(r, &k);
+
+	return pids < 0 ? pids : files < 0 ? files : parts;
+}
