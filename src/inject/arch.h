@@ -80,3 +80,13 @@ enum arch_gadget {
 ssize_t arch_find_gadget(enum arch_gadget gadget, const void *code, size_t len) nodiscard;
 /* Bytes a gadget has at most. */
 #define ARCH_GADGET_LEN 9
+
+/* ---- code written ---- */
+
+/* The e_machine of ELF files. */
+extern const unsigned arch_elf_machine;
+/* Writes code that jumps to an absolute address / that makes a system call with the arguments of a
+ * function and returns its result. Touches no register that a function must keep, nor its
+ * arguments. Gives the length, at most 16. */
+size_t arch_write_jump(uint64_t to, unsigned char *code);
+size_t arch_write_call(long nr, unsigned char *code);

@@ -25,6 +25,7 @@
 #define NOTE_SHADOW_STACK 0x204
 
 const uint64_t arch_red_zone = 128;
+const unsigned arch_elf_machine = EM_X86_64;
 const unsigned arch_xstate_note = NT_X86_XSTATE;
 const size_t arch_xstate_max = 65536; /* AMX needs 11008; room for what comes */
 
@@ -147,4 +148,30 @@ ssize_t arch_find_gadget(enum arch_gadget gadget, const void *code, size_t len)
 			return at - (const char *)code;
 	}
 	return -ENOENT;
+}
+
+size_t arch_write_jump(uint64_t to, unsigned char *code)
+{
+	static const unsigned char jump[] = {
+		0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, /* mov $to, %rax */
+		0xff, 0xe0,                         /* jmp *%rax */
+	};
+
+	memcpy(code, jump, sizeof(jump));
+	memcpy(code + 2, &to, sizeof(to));
+	return sizeof(jump);
+}
+
+size_t arch_write_call(long nr, unsigned char *code)
+{
+	static const unsigned char call[] = {
+		0xb8, 0,    0, 0, 0, /* mov $nr, %eax */
+		0x0f, 0x05,          /* syscall */
+		0xc3,                /* ret */
+	};
+	uint32_t number = (uint32_t)nr;
+
+	memcpy(code, call, sizeof(call));
+	memcpy(code + 1, &number, sizeof(number));
+	return sizeof(call);
 }
