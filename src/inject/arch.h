@@ -46,10 +46,15 @@ void arch_skip_syscall(struct user_regs_struct *regs);
 /*
  * Registers of a thread that was stopped inside a system call hold the kernel's private wish to
  * restart it, which only the kernel's own way back to user mode understands. Rewrites them as they
- * have to be for entering user mode in any other way: the call is made again, or, where that would
- * begin a time-out anew, fails with EINTR. No change outside a call.
+ * have to be for entering user mode in any other way, where `wakeup` comes first. No change outside
+ * a call.
  */
-void arch_settle_restart(struct user_regs_struct *regs);
+enum context_wakeup {
+	WAKEUP_NONE,    /* nothing: made again, but EINTR where a time-out would begin anew */
+	WAKEUP_HANDLER, /* the handler of a signal: EINTR */
+	WAKEUP_HANDLER_RESTART, /* one with SA_RESTART: made again where that applies */
+};
+void arch_settle_restart(struct user_regs_struct *regs, enum context_wakeup wakeup);
 
 /* ---- rt_sigframe ---- */
 

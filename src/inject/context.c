@@ -66,6 +66,17 @@ static int leave_rseq(pid_t tid, struct mem_remote *mem, struct user_regs_struct
 	return 0;
 }
 
+/* With system call user dispatch, calls from code that is not registered become SIGSYS. */
+static int check_dispatch(pid_t tid)
+{
+	struct ptrace_sud sud;
+	int r = ptrace_get_sud(tid, &sud);
+
+	if (r == -ESRCH)
+		return r;
+	return r == 0 && sud.mode != 0 ? -ENOTSUP : 0;
+}
+
 static int read_xstate(pid_t tid, struct context **ret)
 {
 	scoped(mem_free) unsigned char *buf = NEW_ARRAY(unsigned char, arch_xstate_max);
@@ -96,6 +107,8 @@ int context_save(pid_t tid, struct mem_remote *mem, struct context **ret)
 	if (r == 0)
 		r = arch_thread_check(tid);
 	if (r == 0)
+		r = check_dispatch(tid);
+	if (r == 0)
 		r = leave_rseq(tid, mem, &regs);
 	if (r == 0)
 		r = read_xstate(tid, &ctx);
@@ -117,7 +130,12 @@ int context_restore(pid_t tid, const struct context *ctx)
 
 void context_settle(struct context *ctx)
 {
-	arch_settle_restart(&ctx->regs);
+	arch_settle_restart(&ctx->regs, WAKEUP_NONE);
+}
+
+void context_settle_signalled(struct context *ctx, bool sa_restart)
+{
+	arch_settle_restart(&ctx->regs, sa_restart ? WAKEUP_HANDLER_RESTART : WAKEUP_HANDLER);
 }
 
 struct arg context_frame(const struct context *ctx, struct program *p)

@@ -34,7 +34,7 @@ SCOPED(struct context *, context_free);
  * the kernel does with threads that lose the CPU there, because it could not know any more once
  * other code has run in between. mem: the task's memory.
  *
- * -ENOTSUP: 32-bit, or has a shadow stack; -ESRCH: gone; -ENOMEM.
+ * -ENOTSUP: 32-bit, or has a shadow stack or system call user dispatch; -ESRCH: gone; -ENOMEM.
  */
 int context_save(pid_t tid, struct mem_remote *mem, struct context **ret) nodiscard;
 
@@ -49,6 +49,12 @@ int context_restore(pid_t tid, const struct context *ctx) nodiscard;
  * mode, or ends with EINTR (nanosleep, poll and futex with relative time-outs).
  */
 void context_settle(struct context *ctx);
+/*
+ * The same for a thread that has a signal pending which it does not block and handles: when the
+ * kernel delivers it before the thread does anything, calls that a handler ends (pause, select, and
+ * without SA_RESTART most others) must give EINTR, not begin again.
+ */
+void context_settle_signalled(struct context *ctx, bool sa_restart);
 
 /*
  * Adds a frame that brings ctx back to a program's area, for program_return(). Settles a copy; ctx

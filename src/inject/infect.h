@@ -15,8 +15,8 @@
  * are blocked meanwhile and stay pending. A task without a signal to spare is driven from system
  * call to system call instead.
  *
- * Does not cover: 32-bit tasks and shadow stacks (context_save() refuses them), system call user
- * dispatch. A task with seccomp filters may be killed by them if we die while it runs.
+ * Does not cover: 32-bit tasks, shadow stacks and system call user dispatch (context_save() refuses
+ * them). A task with seccomp filters may be killed by them if we die while a program runs.
  */
 #include "inject/batch.h"
 #include "inject/context.h"

@@ -62,7 +62,7 @@ int finish_park(struct restore *r)
 		if (!t->build)
 			continue;
 		thread_for_each(th, t) {
-			int rc = tracee_park(th->host_tid, r->timeout);
+			int rc = tracee_halt(th->host_tid, r->timeout);
 
 			if (rc < 0)
 				return report_fail(r->report, rc, "task %d: cannot stop thread %d", t->pid,

@@ -110,31 +110,43 @@ static void frames(void **state)
 	target_stop(&t);
 }
 
-static struct user_regs_struct settled(long nr, long result)
+static struct user_regs_struct settled(long nr, long result, enum context_wakeup wakeup)
 {
 	struct user_regs_struct regs = { .rip = 1000,
 					 .rax = (uint64_t)result,
 					 .orig_rax = (uint64_t)nr };
 
-	arch_settle_restart(&regs);
+	arch_settle_restart(&regs, wakeup);
+	assert_true(nr < 0 || regs.orig_rax == UINT64_MAX);
 	return regs;
 }
 
+/* The kernel's table: what a call does that was interrupted. */
 static void settle(void **state)
 {
-	for (long e = 512; e <= 514; e++) {
-		struct user_regs_struct regs = settled(SYS_read, -e);
+	static const struct {
+		long result;
+		bool again[3]; /* by enum context_wakeup */
+	} table[] = {
+		{ -512, { true, false, true } },   /* ERESTARTSYS */
+		{ -513, { true, true, true } },    /* ERESTARTNOINTR */
+		{ -514, { true, false, false } },  /* ERESTARTNOHAND */
+		{ -516, { false, false, false } }, /* ERESTART_RESTARTBLOCK */
+	};
 
-		assert_int_equal(regs.rip, 998);
-		assert_int_equal(regs.rax, SYS_read);
-		assert_true(regs.orig_rax == UINT64_MAX);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		for (int w = 0; w < 3; w++) {
+			struct user_regs_struct regs =
+				settled(SYS_read, table[i].result, (enum context_wakeup)w);
+
+			assert_int_equal(regs.rip, table[i].again[w] ? 998 : 1000);
+			assert_true(regs.rax == (uint64_t)(table[i].again[w] ? SYS_read : -EINTR));
+		}
 	}
-	assert_true(settled(SYS_nanosleep, -516).rax == (uint64_t)-EINTR);
-	assert_int_equal(settled(SYS_nanosleep, -516).rip, 1000);
-	assert_true(settled(SYS_read, -EBADF).rax == (uint64_t)-EBADF);
+	assert_true(settled(SYS_read, -EBADF, WAKEUP_HANDLER).rax == (uint64_t)-EBADF);
 	/* Not in a call: whatever rax is. */
-	assert_true(settled(-1, -512).rax == (uint64_t)-512);
-	assert_int_equal(settled(-1, -512).rip, 1000);
+	assert_true(settled(-1, -512, WAKEUP_NONE).rax == (uint64_t)-512);
+	assert_int_equal(settled(-1, -512, WAKEUP_NONE).rip, 1000);
 }
 
 static void modes(void **state)

@@ -1,8 +1,8 @@
 /*
- * The injecting process is killed at random moments. The target must live on and notice nothing,
- * every time.
+ * The injecting process is killed: at random moments, and before each single thing that it does to
+ * the target. The target must live on and notice nothing, every time.
  *
- * INJECT_KILLS sets how often (per way of injecting).
+ * INJECT_KILLS sets how often at random (per way of injecting).
  */
 #include "unit/inject/frozen.h"
 
@@ -18,6 +18,7 @@
 
 #include "inject/remote.h"
 #include "kernel/ptrace.h"
+#include "kernel/sys.h"
 
 #define JOBS "csfrpPuwCqcsfrc"
 
@@ -144,6 +145,76 @@ static void kill_often(inject_fn inject, const char *name)
 	assert_int_equal(hurt, 0);
 }
 
+static unsigned die_at, done;
+
+/* Counts what changes or reads the target; waiting is not counted, because it varies. */
+static int die(enum sys_call call)
+{
+	if (call != SYS_CALL_ptrace && call != SYS_CALL_process_vm_writev &&
+	    call != SYS_CALL_process_vm_readv && call != SYS_CALL_pwrite)
+		return 0;
+	if (++done == die_at)
+		kill(getpid(), SIGKILL);
+	return 0;
+}
+
+static void die_everywhere(inject_fn inject, const char *name)
+{
+	struct target t = target_start("csfuwC");
+	unsigned points = 0, hurt = 0;
+	bool whole = false;
+
+	for (die_at = 1; !whole; die_at++) {
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0) {
+			struct foothold_cache cache = { 0 };
+			struct frozen f;
+			int r;
+
+			sys_fault = die;
+			r = frozen_stop(t.pid, &f);
+			if (r == 0)
+				r = inject(&f, &cache);
+			if (r >= 0)
+				frozen_release(&f);
+			_exit(r < 0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		whole = WIFEXITED(status);
+		if (whole)
+			assert_int_equal(WEXITSTATUS(status), 0);
+		else
+			points++;
+		if (target_is_well(&t))
+			continue;
+		print_error("hurt by death before operation %u\n", die_at);
+		hurt++;
+		target_stop(&t);
+		t = target_start("csfuwC");
+	}
+	print_message("%s: dead before each of %u operations; target hurt %u times\n", name, points,
+		      hurt);
+	target_stop(&t);
+	assert_int_equal(hurt, 0);
+}
+
+static void call_everywhere(void **state)
+{
+	die_everywhere(inject_call, "borrowed call");
+}
+
+static void batch_everywhere(void **state)
+{
+	die_everywhere(inject_batch, "batch");
+}
+
+static void by_syscall_everywhere(void **state)
+{
+	die_everywhere(inject_batch_by_syscall, "batch by system calls");
+}
+
 static void batch(void **state)
 {
 	kill_often(inject_batch, "batch");
@@ -162,6 +233,9 @@ static void call(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(call_everywhere),
+		cmocka_unit_test(batch_everywhere),
+		cmocka_unit_test(by_syscall_everywhere),
 		cmocka_unit_test(call),
 		cmocka_unit_test(batch),
 		cmocka_unit_test(batch_by_syscall),

@@ -27,7 +27,7 @@
 const uint64_t arch_red_zone = 128;
 const unsigned arch_elf_machine = EM_X86_64;
 const unsigned arch_xstate_note = NT_X86_XSTATE;
-const size_t arch_xstate_max = 65536; /* AMX needs 11008; room for what comes */
+const size_t arch_xstate_max = 16384; /* AMX needs 11008; room for what comes */
 
 _Noreturn void arch_jump(uint64_t to, uint64_t arg0, uint64_t arg1)
 {
@@ -97,24 +97,33 @@ void arch_skip_syscall(struct user_regs_struct *regs)
 	regs->orig_rax = UINT64_MAX;
 }
 
-void arch_settle_restart(struct user_regs_struct *regs)
+void arch_settle_restart(struct user_regs_struct *regs, enum context_wakeup wakeup)
 {
+	bool again;
+
 	/* The kernel, too, looks at 32 bits of it. */
 	if ((int32_t)regs->orig_rax < 0)
 		return;
 	switch (-(int64_t)regs->rax) {
-	case ERESTARTSYS:
 	case ERESTARTNOINTR:
+		again = true;
+		break;
+	case ERESTARTSYS:
+		again = wakeup != WAKEUP_HANDLER;
+		break;
 	case ERESTARTNOHAND:
-		regs->rax = regs->orig_rax;
-		regs->rip -= SYSCALL_LEN;
+		again = wakeup == WAKEUP_NONE;
 		break;
 	case ERESTART_RESTARTBLOCK:
-		regs->rax = (uint64_t)-EINTR;
+		again = false;
 		break;
 	default:
-		break;
+		regs->orig_rax = UINT64_MAX;
+		return;
 	}
+	if (again)
+		regs->rip -= SYSCALL_LEN;
+	regs->rax = again ? regs->orig_rax : (uint64_t)-EINTR;
 	regs->orig_rax = UINT64_MAX;
 }
 
