@@ -321,20 +321,36 @@ static int path_file_meet(struct collect *c, struct task *t, enum file_user user
 	return f->kind->collect ? f->kind->collect(c, f, view) : 0;
 }
 
+/* One file for all users of one inode under one name with the same flags: other names of it (hard
+ * links, mounts) show in /proc/PID/maps, too. `name` without " (deleted)", which comes and goes. */
+static uint64_t path_key(uint64_t dev, uint32_t flags, const char *name)
+{
+	static const char deleted[] = " (deleted)";
+	size_t len = name ? strlen(name) : 0;
+	uint64_t h = dev ^ (uint64_t)flags << 48;
+
+	if (len > sizeof(deleted) - 1 && strcmp(name + len - (sizeof(deleted) - 1), deleted) == 0)
+		len -= sizeof(deleted) - 1;
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned char)name[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
 int collect_path_file(struct collect *c, struct task *t, enum file_user user, const struct vma *v,
 		      struct file **ret)
 {
-	uint64_t key = user_flags(user, v);
+	uint32_t flags = user_flags(user, v);
 	scoped(fd_close) int fd = -EBADF;
 	char link[LINK_MAX_LEN];
 	struct fd_view view;
 	struct stat st;
 	struct file *f;
+	uint64_t key;
 	int r;
 
 	/* Many mappings have one file: smaps' numbers save opening it again. */
 	if (v && v->ino) {
-		f = map_find(&c->paths, v->dev | (key << 48), v->ino);
+		f = map_find(&c->paths, path_key(v->dev, flags, v->name), v->ino);
 		if (f) {
 			*ret = f;
 			return 0;
@@ -347,8 +363,9 @@ int collect_path_file(struct collect *c, struct task *t, enum file_user user, co
 	r = file_view(c, fd, link, &st, &view);
 	if (r < 0)
 		return r;
+	key = v ? path_key(v->dev, flags, v->name) : path_key(st.st_dev, flags, link);
 	if (!v) {
-		f = map_find(&c->paths, st.st_dev | (key << 48), st.st_ino);
+		f = map_find(&c->paths, key, st.st_ino);
 		if (f) {
 			*ret = f;
 			return 0;
@@ -357,7 +374,7 @@ int collect_path_file(struct collect *c, struct task *t, enum file_user user, co
 	r = path_file_meet(c, t, user, v, &view, &f);
 	if (r < 0)
 		return r;
-	r = map_set(&c->paths, (v ? v->dev : st.st_dev) | (key << 48), v ? v->ino : st.st_ino, f);
+	r = map_set(&c->paths, key, v ? v->ino : st.st_ino, f);
 	if (r < 0)
 		return report_fail(c->report, r, "cannot note an open file");
 	*ret = f;
