@@ -1,10 +1,12 @@
 /* The pump: contents of a child, which has a copy of our memory, and of segments, into images. */
 #include "pages-test.h"
 
+#include <linux/capability.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "image/raw.h"
+#include "kernel/sys.h"
 #include "model/task.h"
 #include "pages/pagemap_image.h"
 #include "pages/pump.h"
@@ -256,6 +258,55 @@ static void shared_memory_is_read_through_its_mapping(void **state)
 	assert_int_equal(images_check(&j, IMAGE_SHMEM_PAGEMAP, 5, copy), 32);
 }
 
+/* Gives up what opening map_files needs. */
+static bool caps_drop(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (sys_capget(&head, data) < 0)
+		return false;
+	data[0].effective &= ~(1u << CAP_SYS_ADMIN);
+	data[0].permitted &= ~(1u << CAP_SYS_ADMIN);
+	data[1].effective &= ~(1u << (CAP_CHECKPOINT_RESTORE - 32));
+	data[1].permitted &= ~(1u << (CAP_CHECKPOINT_RESTORE - 32));
+	return sys_capset(&head, data) == 0;
+}
+
+static void without_privilege_the_mapping_is_read(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		scoped(job_done) struct job j = job_new(false);
+		struct task task = { .mm = j.mm };
+		struct shmem shmem = { .shmid = 5, .size = 64 * PAGE_SIZE, .task = &task };
+		struct pump_segment seg = {
+			.shmem = &shmem, .proc = &j.proc, .fd = -1, .pages_id = 4
+		};
+		uint8_t *p = map_new(64 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1);
+		bool ok = caps_drop();
+
+		for (size_t i = 0; i < 64; i += 2)
+			page_stamp(p + i * PAGE_SIZE, i);
+		shmem.at = (uintptr_t)p;
+		mm_put(j.mm, p, 64 * PAGE_SIZE, VMA_ANON_SHARED);
+		job_plan(&j);
+		ok = ok && pump_add_segment(j.pump, &seg) == 0 &&
+		     pump_bytes(j.pump) == 64 * PAGE_SIZE && pump_run(j.pump, &j.error) == 0 &&
+		     images_check(&j, IMAGE_SHMEM_PAGEMAP, 5, p) == 32;
+		/* A mapping that shows a part only will not do. */
+		shmem.size += PAGE_SIZE;
+		ok = ok && pump_add_segment(j.pump, &seg) == -EPERM;
+		job_done(&j);
+		_exit(ok ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* ---- trouble ---- */
 
 static void dead_task_is_told(void **state)
@@ -329,6 +380,7 @@ int main(void)
 		cmocka_unit_test(runs_in_the_parent_have_no_contents),
 		cmocka_unit_test(memfd_keeps_holes_and_its_position),
 		cmocka_unit_test(shared_memory_is_read_through_its_mapping),
+		cmocka_unit_test(without_privilege_the_mapping_is_read),
 		cmocka_unit_test(dead_task_is_told),
 		cmocka_unit_test(unreadable_page_is_named),
 		cmocka_unit_test(full_disk_is_told),
