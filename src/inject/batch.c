@@ -274,6 +274,7 @@ int program_exit(struct program *p, int status)
 
 void program_note(struct program *p, const char *fmt, ...)
 {
+	struct step *last;
 	va_list ap;
 	char *text = NULL;
 	int r;
@@ -287,7 +288,11 @@ void program_note(struct program *p, const char *fmt, ...)
 		p->batch->failed = true;
 		return;
 	}
-	p->steps.at[p->steps.n - 1].note = arena_str(&p->batch->arena, text);
+	last = &p->steps.at[p->steps.n - 1];
+	last->note = arena_str(&p->batch->arena, text);
+	/* What UNTIL undoes is a step of its own, but not one that users think of. */
+	if (p->steps.n > 1 && last[-1].wire.op == PIE_OP_UNTIL)
+		last[-1].note = last->note;
 	mem_free(text);
 }
 
