@@ -302,4 +302,5 @@ void model_done(struct model *m)
 	map_done(&m->shmem_by_ino);
 	map_done(&m->shmem_by_id);
 	mem_free(m->extras);
+	mem_free(m->task_extras);
 }

@@ -42,6 +42,7 @@ struct model {
 
 	void **extras; /* state of a kind as a whole (pipe buffers, memfd inodes, ghost files), one
 			  per file kind */
+	void **task_extras; /* likewise, one per task kind */
 
 	uint32_t next_file_id;
 	uint32_t next_pages_id;

@@ -6,7 +6,17 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "kernel/proc/dir.h"
 #include "kernel/sys.h"
+
+int env_proc_self(const struct env *env, struct proc_pid *ret)
+{
+	scoped(fd_close) int proc =
+		sys_openat(env->root_fd, "proc", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	int r = proc < 0 ? proc : proc_pid_open_at(proc, 0, ret);
+
+	return r == -ESRCH ? -ENOENT : r;
+}
 
 int env_lift_fd(const struct env *env, int *fd)
 {

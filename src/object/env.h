@@ -15,6 +15,12 @@ struct env {
 	struct undo *undo; /* reverses of what was created outside the tree */
 };
 
+struct proc_pid;
+
+/* /proc/self of the process we are, in the proc below the tree's root; owned by the caller. -ENOENT
+ * when there is none. */
+int env_proc_self(const struct env *env, struct proc_pid *ret) nodiscard;
+
 /* Moves a fresh descriptor above the floor so that no slot collides with it. 0 or -errno; *fd
  * changes. */
 int env_lift_fd(const struct env *env, int *fd) nodiscard;

@@ -77,6 +77,13 @@ void **file_kind_extra(struct model *m, enum file_kind_index i)
 	return m->extras ? &m->extras[i] : NULL;
 }
 
+void **task_kind_extra(struct model *m, enum task_kind_index i)
+{
+	if (!m->task_extras)
+		m->task_extras = NEW_ARRAY(void *, TASK_KIND_MAX);
+	return m->task_extras ? &m->task_extras[i] : NULL;
+}
+
 struct file *file_new(const struct file_kind *k)
 {
 	struct file *f = mem_alloc(1, k->size);
@@ -184,4 +191,7 @@ void kinds_release(struct model *m)
 	for (unsigned i = 0; m->extras && i < FILE_KIND_MAX; i++)
 		if (m->extras[i] && file_kinds[i]->extra_done)
 			file_kinds[i]->extra_done(m->extras[i]);
+	for (unsigned i = 0; m->task_extras && i < TASK_KIND_MAX; i++)
+		if (m->task_extras[i] && task_kinds[i]->extra_done)
+			task_kinds[i]->extra_done(ptr_take(&m->task_extras[i]));
 }

@@ -135,6 +135,8 @@ struct task_kind {
 	 * dumpable, timers, pending signals, seccomp. */
 	int (*last)(struct env *env, struct thread *th, void *part, struct program *p);
 	void (*done)(void *part);
+	/* Frees what the kind hung at task_kind_extra(), itself included. */
+	void (*extra_done)(void *extra);
 };
 
 /* ---- mappings
@@ -213,6 +215,7 @@ const struct mem_kind *mem_kind_match_image(const struct vma *v);
 /* Where a kind as a whole keeps its state (model->extras); the first call makes room. NULL when out
  * of memory. */
 void **file_kind_extra(struct model *m, enum file_kind_index i);
+void **task_kind_extra(struct model *m, enum task_kind_index i);
 
 /* A new file of a kind: zeroed, sized by the row, not yet registered; NULL when out of memory. */
 struct file *file_new(const struct file_kind *k);

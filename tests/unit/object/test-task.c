@@ -118,6 +118,77 @@ static CredsEntry *make_creds(struct arena *a)
 	return e;
 }
 
+static SignalQueueEntry *make_queue(struct arena *a, int first)
+{
+	SignalQueueEntry *e = NEW_MESSAGE(a, SignalQueueEntry, signal_queue_entry__init);
+
+	e->n_signals = 2;
+	e->signals = ARENA_ARRAY(a, SiginfoEntry *, 2);
+	for (int i = 0; i < 2; i++) {
+		siginfo_t info = { .si_signo = first + i, .si_code = SI_QUEUE };
+
+		e->signals[i] = NEW_MESSAGE(a, SiginfoEntry, siginfo_entry__init);
+		e->signals[i]->siginfo.len = sizeof(info);
+		e->signals[i]->siginfo.data = copy_of(a, &info, sizeof(info));
+	}
+	return e;
+}
+
+static TaskTimersEntry *make_timers(struct arena *a)
+{
+	TaskTimersEntry *e = NEW_MESSAGE(a, TaskTimersEntry, task_timers_entry__init);
+	PosixTimerEntry *t;
+
+	e->real = NEW_MESSAGE(a, ItimerEntry, itimer_entry__init);
+	e->virt = NEW_MESSAGE(a, ItimerEntry, itimer_entry__init);
+	e->prof = NEW_MESSAGE(a, ItimerEntry, itimer_entry__init);
+	e->real->isec = 1;
+	e->real->vsec = 1999;
+	e->real->vusec = 484640;
+	e->n_posix = 2;
+	e->posix = ARENA_ARRAY(a, PosixTimerEntry *, 2);
+	e->posix[0] = t = NEW_MESSAGE(a, PosixTimerEntry, posix_timer_entry__init);
+	t->it_id = 3;
+	t->clock_id = (uint32_t)-6;
+	t->si_signo = 10;
+	t->sival_ptr = 0x1234;
+	t->overrun = 5;
+	t->vsec = 999;
+	t->vnsec = 1;
+	e->posix[1] = t = NEW_MESSAGE(a, PosixTimerEntry, posix_timer_entry__init);
+	t->it_id = 4;
+	t->clock_id = 1;
+	t->si_signo = 34;
+	t->it_sigev_notify = 4;
+	t->has_notify_thread_id = true;
+	t->notify_thread_id = 813;
+	return e;
+}
+
+static TaskRlimitsEntry *make_rlimits(struct arena *a)
+{
+	TaskRlimitsEntry *e = NEW_MESSAGE(a, TaskRlimitsEntry, task_rlimits_entry__init);
+
+	e->n_rlimits = 16;
+	e->rlimits = ARENA_ARRAY(a, RlimitEntry *, 16);
+	for (unsigned i = 0; i < 16; i++) {
+		e->rlimits[i] = NEW_MESSAGE(a, RlimitEntry, rlimit_entry__init);
+		e->rlimits[i]->cur = i;
+		e->rlimits[i]->max = i ? UINT64_MAX : 0;
+	}
+	return e;
+}
+
+static RseqEntry *make_rseq(struct arena *a)
+{
+	RseqEntry *e = NEW_MESSAGE(a, RseqEntry, rseq_entry__init);
+
+	e->rseq_abi_pointer = 0x7f1234567aa0;
+	e->rseq_abi_size = 32;
+	e->signature = 0x53053053;
+	return e;
+}
+
 static ThreadCoreEntry *make_thread_core(struct arena *a)
 {
 	ThreadCoreEntry *e = NEW_MESSAGE(a, ThreadCoreEntry, thread_core_entry__init);
@@ -129,6 +200,20 @@ static ThreadCoreEntry *make_thread_core(struct arena *a)
 	e->sas->ss_size = 65536;
 	e->creds = make_creds(a);
 	e->comm = arena_str(a, "worker");
+	e->has_sched_nice = e->has_sched_policy = e->has_sched_prio = true;
+	e->sched_nice = -5;
+	e->sched_policy = 0x40000002;
+	e->sched_prio = 17;
+	e->has_pdeath_sig = true;
+	e->pdeath_sig = SIGUSR1;
+	e->signals_p = make_queue(a, SIGUSR2);
+	e->rseq_entry = make_rseq(a);
+	e->has_ioprio = true;
+	e->ioprio = 0x4007;
+	e->has_timerslack = true;
+	e->timerslack = 12345;
+	e->has_tsc = true;
+	e->tsc = 2;
 	return e;
 }
 
@@ -150,6 +235,16 @@ static TaskCoreEntry *make_tc(struct arena *a)
 	e->sigactions[9]->flags = 0x14000000;
 	e->sigactions[9]->restorer = 0x402000;
 	e->sigactions[9]->mask = 0x200;
+	e->timers = make_timers(a);
+	e->rlimits = make_rlimits(a);
+	e->signals_s = make_queue(a, 40);
+	e->has_loginuid = true;
+	e->loginuid = UINT32_MAX;
+	e->has_oom_score_adj = true;
+	e->oom_score_adj = -17;
+	e->has_child_subreaper = e->child_subreaper = true;
+	e->has_membarrier_registration_mask = true;
+	e->membarrier_registration_mask = 0x14;
 	e->has_mdwe = true;
 	e->mdwe = 1;
 	e->has_memory_merge = true;
@@ -379,12 +474,68 @@ static void damage_creds(struct fixture *f)
 	f->core[0]->thread_core->creds = NULL;
 }
 
+static void damage_siginfo(struct fixture *f)
+{
+	f->core[0]->thread_core->signals_p->signals[1]->siginfo.len = 127;
+}
+static void damage_signal(struct fixture *f)
+{
+	((siginfo_t *)(void *)f->core[0]->tc->signals_s->signals[0]->siginfo.data)->si_signo =
+		SIGKILL;
+}
+static void damage_itimer(struct fixture *f)
+{
+	f->core[0]->tc->timers->real->vusec = 1000000;
+}
+static void damage_timer_id(struct fixture *f)
+{
+	f->core[0]->tc->timers->posix[1]->it_id = 3;
+}
+static void damage_timer_thread(struct fixture *f)
+{
+	f->core[0]->tc->timers->posix[1]->notify_thread_id = 814;
+}
+static void damage_rlimit(struct fixture *f)
+{
+	f->core[0]->tc->rlimits->rlimits[0]->cur = 1;
+}
+static void damage_sched(struct fixture *f)
+{
+	f->core[0]->thread_core->sched_policy = 6;
+}
+static void damage_sched_prio(struct fixture *f)
+{
+	f->core[0]->thread_core->sched_prio = 100;
+}
+static void damage_oom(struct fixture *f)
+{
+	f->core[0]->tc->oom_score_adj = 1001;
+}
+static void damage_membarrier(struct fixture *f)
+{
+	f->core[0]->tc->membarrier_registration_mask = 1;
+}
+static void damage_pdeath(struct fixture *f)
+{
+	f->core[0]->thread_core->pdeath_sig = 65;
+}
+static void damage_seccomp(struct fixture *f)
+{
+	f->core[0]->thread_core->has_seccomp_mode = true;
+	f->core[0]->thread_core->seccomp_mode = SECCOMP_MODE__filter;
+	f->core[0]->thread_core->has_seccomp_filter = true;
+	f->core[0]->thread_core->seccomp_filter = 0;
+}
+
 static void damage(void **state)
 {
 	void (*const damages[])(struct fixture *) = {
-		damage_ti,   damage_st,         damage_mxcsr,  damage_ymm,
-		damage_tls,  damage_sigactions, damage_robust, damage_comm,
-		damage_caps, damage_cap_words,  damage_creds,
+		damage_ti,         damage_st,         damage_mxcsr,      damage_ymm,
+		damage_tls,        damage_sigactions, damage_robust,     damage_comm,
+		damage_caps,       damage_cap_words,  damage_creds,      damage_siginfo,
+		damage_signal,     damage_itimer,     damage_timer_id,   damage_timer_thread,
+		damage_rlimit,     damage_sched,      damage_sched_prio, damage_oom,
+		damage_membarrier, damage_pdeath,     damage_seccomp,
 	};
 
 	(void)state;
@@ -420,6 +571,18 @@ static void steps(void **state)
 		{ TASK_KIND_mm, true, "prctl(65, 1)" },
 		{ TASK_KIND_creds, true, "prctl(38, 1)" },
 		{ TASK_KIND_dumpable, true, "prctl(4, 1)" },
+		{ TASK_KIND_rseq, false, "rseq(0x7f1234567aa0, 32, 0, 0x53053053)" },
+		{ TASK_KIND_membarrier, false, "membarrier(16)" },
+		{ TASK_KIND_subreaper, false, "prctl(36, 1)" },
+		{ TASK_KIND_prctl, true, "prctl(29, 12345)" },
+		{ TASK_KIND_prctl, true, "prctl(26, 2)" },
+		{ TASK_KIND_signals_shared, true, "rt_sigqueueinfo(result(0), 40, " },
+		{ TASK_KIND_signals, true, "rt_tgsigqueueinfo(result(0), result(1), 13, " },
+		{ TASK_KIND_itimers, true, "setitimer(0, &" },
+		{ TASK_KIND_posix_timers, true, "timer_settime(3, " },
+		{ TASK_KIND_sched, true, "setpriority(0, 0, -5)" },
+		{ TASK_KIND_rlimits, true, "prlimit64(0, 15, " },
+		{ TASK_KIND_pdeath_sig, true, "prctl(1, 10)" },
 	};
 
 	assert_int_equal(decode(f, f->leader, f->core[0]), 0);
