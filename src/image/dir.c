@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "image/listing.h"
 #include "image/reader.h"
 #include "image/writer.h"
 #include "schema/inventory.pb-c.h"
@@ -444,4 +445,55 @@ int image_dir_complete_pages(struct image_dir *dir, enum image_sync sync, struct
 	if (r < 0)
 		return r;
 	return put_in_place(dir, IMAGE_MANIFEST_PAGES, sync, err);
+}
+
+/* Takes the sums of one image anew. */
+static int reseal_file(struct image_dir *dir, const char *name, struct image_error *err)
+{
+	scoped(fd_close) int fd = image_dir_open_file(dir, name, IMAGE_OPEN, err);
+	struct sums sums = { 0 };
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return image_fail(err, name, -errno, "cannot be examined");
+	r = sums_read(fd, st.st_size, &sums);
+	if (r < 0) {
+		vec_done(&sums);
+		return image_fail(err, name, r, "cannot be read");
+	}
+	r = image_dir_add_sums_take(dir, name, st.st_size, sums);
+	return r < 0 ? image_fail(err, name, r, "out of memory") : 0;
+}
+
+int image_dir_reseal(struct image_dir *dir, enum image_sync sync, struct image_error *err)
+{
+	scoped(listing_done) struct listing list = { 0 };
+	scoped(mem_free) char *run_id = NULL;
+	int r;
+
+	assert(dir->mode == IMAGE_DIR_PAGES);
+	r = inventory_run_id(dir, err, &run_id);
+	if (r < 0)
+		return r;
+	r = listing_read(dir, &list);
+	if (r < 0)
+		return image_fail(err, "", r, "cannot be listed");
+
+	vec_for_each(l, &list) {
+		if (l->type == IMAGE_MANIFEST || l->type == IMAGE_MANIFEST_PAGES ||
+		    image_form(l->type)->lead == IMAGE_LEAD_SERVICE)
+			continue;
+		r = reseal_file(dir, l->name, err);
+		if (r < 0)
+			return r;
+	}
+
+	/* The page server's manifest is part of the new one: its own would be wrong now. */
+	r = write_manifest(dir, IMAGE_MANIFEST, run_id, sync, err);
+	if (r == 0)
+		r = unlink_name(dir, image_form(IMAGE_MANIFEST_PAGES)->file, err);
+	return r < 0 ? r : put_in_place(dir, IMAGE_MANIFEST, sync, err);
 }

@@ -75,6 +75,13 @@ const struct manifest *image_dir_manifest(const struct image_dir *dir);
  */
 int image_dir_complete(struct image_dir *dir, const struct InventoryEntry *inventory,
 		       enum image_sync sync, struct image_error *err) nodiscard;
+/*
+ * Makes a new manifest of the images as they are now, for a complete dump that was changed on
+ * purpose (by crit, or by taking pages out that later dumps have). Mode IMAGE_DIR_PAGES. -ENOENT
+ * when there is no inventory.
+ */
+int image_dir_reseal(struct image_dir *dir, enum image_sync sync,
+		     struct image_error *err) nodiscard;
 /* The last step of a page server: its own manifest. */
 int image_dir_complete_pages(struct image_dir *dir, enum image_sync sync,
 			     struct image_error *err) nodiscard;

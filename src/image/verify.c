@@ -1,19 +1,12 @@
 /* Verifying an image directory. See verify.h. */
 #include "image/verify.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "image/listing.h"
 #include "image/walk.h"
-
-struct names {
-	VEC(char *);
-};
 
 struct verify {
 	struct image_dir *dir;
@@ -21,50 +14,6 @@ struct verify {
 	void *ctx;
 	struct image_verified *done;
 };
-
-static void names_done(struct names *names)
-{
-	vec_for_each(name, names) {
-		mem_free(*name);
-	}
-	vec_done(names);
-}
-SCOPED_OBJECT(struct names, names_done);
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int names_read(struct image_dir *dir, struct names *names)
-{
-	int fd = openat(image_dir_fd(dir), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const struct dirent *e;
-	DIR *d;
-	int r = 0;
-
-	if (fd < 0)
-		return -errno;
-	d = fdopendir(fd);
-	if (!d) {
-		r = -errno;
-		fd_close(fd);
-		return r;
-	}
-	while (r == 0 && (errno = 0, e = readdir(d))) {
-		char *name = str_format("%s", e->d_name);
-
-		r = name ? vec_push(names, name) : -ENOMEM;
-		if (r < 0)
-			mem_free(name);
-	}
-	if (r == 0)
-		r = -errno;
-	closedir(d);
-	if (r == 0 && names->n)
-		qsort(names->at, names->n, sizeof(*names->at), by_name);
-	return r;
-}
 
 static void damage(struct verify *v, const struct image_error *e)
 {
@@ -80,9 +29,17 @@ static void remark(struct verify *v, const char *file, const char *what)
 	v->found(v->ctx, false, &e);
 }
 
-static bool is_manifest(enum image_type type)
+/* Whether a manifest need not list it: itself, and what other steps than the dump put there. */
+static bool may_be_unlisted(enum image_type type)
 {
-	return type == IMAGE_MANIFEST || type == IMAGE_MANIFEST_PAGES;
+	return type == IMAGE_MANIFEST || type == IMAGE_MANIFEST_PAGES ||
+	       image_form(type)->lead == IMAGE_LEAD_SERVICE;
+}
+
+static bool is_listed(const struct verify *v, const char *name)
+{
+	return v->done->manifest == MANIFEST_IN_FORCE &&
+	       manifest_find(image_dir_manifest(v->dir), name);
 }
 
 /* The structure of an image of records: first, because it finds the exact place. */
@@ -109,9 +66,9 @@ static void file_check(struct verify *v, const char *name, enum image_type type)
 		r = again < 0 ? image_fail(&err, name, again, "cannot be opened again")
 			      : records_check(name, type, again, &err);
 	}
-	if (r >= 0 && !is_manifest(type)) {
+	if (r >= 0 && is_listed(v, name)) {
 		r = image_dir_check_file(v->dir, name, fd, st.st_size, &err);
-		v->done->bytes += v->done->manifest == MANIFEST_IN_FORCE ? st.st_size : 0;
+		v->done->bytes += st.st_size;
 	}
 	if (r < 0)
 		damage(v, &err);
@@ -120,8 +77,8 @@ static void file_check(struct verify *v, const char *name, enum image_type type)
 /* Whether an image in the directory belongs to the dump. Without a manifest all may. */
 static bool belongs(const struct verify *v, const char *name, enum image_type type)
 {
-	return v->done->manifest != MANIFEST_IN_FORCE || is_manifest(type) ||
-	       manifest_find(image_dir_manifest(v->dir), name);
+	return v->done->manifest != MANIFEST_IN_FORCE || may_be_unlisted(type) ||
+	       is_listed(v, name);
 }
 
 static void manifest_check(struct verify *v)
@@ -143,14 +100,13 @@ static void manifest_check(struct verify *v)
 	}
 }
 
-static void missing_check(struct verify *v, const struct names *names)
+static void missing_check(struct verify *v, const struct listing *list)
 {
 	vec_for_each(f, image_dir_manifest(v->dir)) {
 		const char *name = (*f)->name;
 		struct image_error err = { 0 };
 
-		if (v->done->manifest != MANIFEST_IN_FORCE ||
-		    (names->n && bsearch(&name, names->at, names->n, sizeof(*names->at), by_name)))
+		if (v->done->manifest != MANIFEST_IN_FORCE || listing_has(list, name))
 			continue;
 		(void)image_fail(&err, name, 0, "is missing");
 		damage(v, &err);
@@ -160,29 +116,24 @@ static void missing_check(struct verify *v, const struct names *names)
 int image_verify(struct image_dir *dir, image_finding_fn found, void *ctx, struct image_error *err,
 		 struct image_verified *ret)
 {
-	scoped(names_done) struct names names = { 0 };
+	scoped(listing_done) struct listing list = { 0 };
 	struct verify v = { .dir = dir, .found = found, .ctx = ctx, .done = ret };
 	int r;
 
 	*ret = (struct image_verified){ 0 };
-	r = names_read(dir, &names);
+	r = listing_read(dir, &list);
 	if (r < 0)
 		return image_fail(err, "", r, "cannot be listed");
 	manifest_check(&v);
 
-	vec_for_each(name, &names) {
-		enum image_type type;
-		uint64_t id;
-
-		if (image_name_parse(*name, &type, &id) < 0)
-			continue;
-		if (!belongs(&v, *name, type)) {
-			remark(&v, *name, "is not of this dump");
+	vec_for_each(l, &list) {
+		if (!belongs(&v, l->name, l->type)) {
+			remark(&v, l->name, "is not of this dump");
 			continue;
 		}
 		ret->files++;
-		file_check(&v, *name, type);
+		file_check(&v, l->name, l->type);
 	}
-	missing_check(&v, &names);
+	missing_check(&v, &list);
 	return 0;
 }

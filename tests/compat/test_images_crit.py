@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 pycriu = pytest.importorskip("pycriu")
+from google.protobuf import descriptor_pb2  # noqa: E402
 from pycriu.images import images, pb  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -80,6 +81,60 @@ def shown(path, name, kind):
     """What we show of an image, in the words of the installed crit."""
     text = (path / f"{name}{kind}").read_text()
     return text.replace("compat_nr_pages", "nr_pages") if OLD_PAGEMAP else text
+
+
+def fields_of(files):
+    """{message: {number: (name, type, label, type name)}} of files as protoc describes them."""
+    found = {}
+
+    def walk(prefix, messages):
+        for m in messages:
+            found[prefix + m.name] = {f.number: (f.name, f.type, f.label, f.type_name) for f in m.field}
+            walk(prefix + m.name + ".", m.nested_type)
+
+    for file in files:
+        walk("", file.message_type)
+    return found
+
+
+def our_fields(tmp_path):
+    path = tmp_path / "schema"
+    schema = ROOT / "schema"
+    protos = sorted(p.name for p in schema.glob("*.proto"))
+    subprocess.run(["protoc", f"-I{schema}", f"--descriptor_set_out={path}", *protos], check=True)
+    ours = descriptor_pb2.FileDescriptorSet()
+    ours.ParseFromString(path.read_bytes())
+    return fields_of(ours.file)
+
+
+def crit_fields():
+    files = {}
+    for value in (getattr(pb, name) for name in dir(pb)):
+        descriptor = getattr(value, "DESCRIPTOR", None)
+        if hasattr(descriptor, "fields"):
+            files[descriptor.file.name] = descriptor.file
+    protos = []
+    for file in files.values():
+        protos.append(descriptor_pb2.FileDescriptorProto())
+        file.CopyToProto(protos[-1])
+    return fields_of(protos)
+
+
+def test_the_schema_agrees(tmp_path):
+    ours = our_fields(tmp_path)
+    for message, fields in crit_fields().items():
+        for number, field in fields.items():
+            if message == "pagemap_entry" and OLD_PAGEMAP and number == 2:
+                continue
+            if message != "CRIU_Opts":
+                assert ours[message].get(number) == field, f"{message}.{field[0]}"
+
+
+def test_fields_of_our_own_are_optional(tmp_path):
+    required = descriptor_pb2.FieldDescriptorProto.LABEL_REQUIRED
+    for message, fields in our_fields(tmp_path).items():
+        for number, field in fields.items():
+            assert number < 1000 or field[2] != required, f"{message}.{field[0]}"
 
 
 def test_most_types_are_compared(dump):

@@ -75,6 +75,29 @@ static void whole_dumps_pass(void **state)
 	/* files that clients put there */
 	write_at(path, "descriptors.json", 0, "[]", 2);
 	verify(path, 0, "");
+	/* statistics that a later restore wrote */
+	write_at(path, "stats-restore", 0, "\x40\x59\x10\x55\x06\x33\x09\x57", 8);
+	verify(path, 0, "");
+}
+
+static void changes_can_be_made_official(void **state)
+{
+	struct image_error err = { 0 };
+	struct image_dir *dir = NULL;
+	char path[40];
+
+	dump(path);
+	write_at(path, "pages-3.img", 700, "!", 1);
+	cut(path, "ids-3.img", -1);
+	verify(path, 2,
+	       "bad: pages-3.img at offset 0: contents changed since they were written\n"
+	       "bad: ids-3.img: is missing\n");
+	assert_int_equal(image_dir_open(path, IMAGE_DIR_PAGES, &err, &dir), 0);
+	assert_int_equal(image_dir_reseal(dir, IMAGE_SYNC_NONE, &err), 0);
+	verify(path, 0, "");
+	cut(path, "inventory.img", -1);
+	assert_int_equal(image_dir_reseal(dir, IMAGE_SYNC_NONE, &err), -ENOENT);
+	image_dir_free(dir);
 }
 
 static void damage_has_a_place(void **state)
@@ -136,6 +159,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_dumps_pass),
+		cmocka_unit_test(changes_can_be_made_official),
 		cmocka_unit_test(damage_has_a_place),
 		cmocka_unit_test(other_peoples_dumps_are_checked_too),
 		cmocka_unit_test(incomplete_dumps_are_damaged),
