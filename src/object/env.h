@@ -25,6 +25,10 @@ int env_proc_self(const struct env *env, struct proc_pid *ret) nodiscard;
  * changes. */
 int env_lift_fd(const struct env *env, int *fd) nodiscard;
 
+/* Keeps the descriptor (taken) that is a file from now on, at the number where everybody looks for
+ * it: the planned one of what a task makes. Reported. */
+int env_keep_fd_take(struct env *env, struct file *f, int fd) nodiscard;
+
 /* Hands over a descriptor for another file that one call made as well (the other end of a pipe).
  * Takes fd. */
 int env_deposit_take(struct env *env, struct file *other, int fd) nodiscard;
@@ -46,6 +50,8 @@ int env_reopen(const struct env *env, int fd, unsigned flags) nodiscard;
  * stasis: duplicate it. */
 const struct external *env_find_inherit(const struct env *env, const char *key);
 
-/* What every description has in common and open() could not set: status flags, owner and signal,
- * position. */
+/* What every description has in common and open() could not set: status flags and position. */
 int env_apply_common(struct env *env, const struct file *f, int fd, bool seek) nodiscard;
+
+/* Who gets its signals, and which. When all tasks exist: the engine does it for every file. */
+int env_apply_owner(const struct env *env, const struct file *f, int fd) nodiscard;

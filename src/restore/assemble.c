@@ -64,11 +64,15 @@ static int task_settle_files(struct restore *r, struct task *t)
 	vec_for_each(s, &t->fdtable->slots) {
 		struct file *f = s->file;
 
-		if (f->task != t || f->fd != s->fd || !f->kind->settle)
+		int rc = 0;
+
+		if (f->task != t || f->fd != s->fd)
 			continue;
 		REPORT_FRAME(r->report, "fd %d (%s)", s->fd, f->kind->name);
-		int rc = f->kind->settle(&r->env, f, s->fd);
-
+		if (f->kind->settle)
+			rc = f->kind->settle(&r->env, f, s->fd);
+		if (rc == 0)
+			rc = env_apply_owner(&r->env, f, s->fd);
 		if (rc < 0)
 			return rc;
 	}

@@ -27,13 +27,10 @@ int file_make(struct env *env, struct file *f)
 	rc = f->kind->create(env, f, &fd);
 	if (rc < 0)
 		return rc;
-	rc = env_lift_fd(env, &fd);
-	if (rc < 0) {
-		fd_close(fd);
-		return report_fail(env->report, rc, "cannot move descriptor above %d", env->floor);
-	}
-	f->made_fd = fd;
-	log_debug("file id=%u kind=%s fd=%d", f->id, f->kind->name, fd);
+	rc = env_keep_fd_take(env, f, fd);
+	if (rc < 0)
+		return rc;
+	log_debug("file id=%u kind=%s fd=%d", f->id, f->kind->name, f->made_fd);
 	return 0;
 }
 
