@@ -47,3 +47,18 @@ int restore_create_files(struct restore *r)
 	}
 	return 0;
 }
+
+int restore_finish_files(struct restore *r)
+{
+	for (unsigned i = 0; i < FILE_KIND_MAX; i++) {
+		int rc;
+
+		if (!file_kinds[i]->finish)
+			continue;
+		REPORT_FRAME(r->report, "%s", file_kinds[i]->name);
+		rc = file_kinds[i]->finish(&r->env);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}

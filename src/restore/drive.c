@@ -220,6 +220,8 @@ int restore_finish(struct restore *r)
 	rc = areas_wait(r, 2);
 	if (rc == 0)
 		rc = finish_park(r);
+	if (rc == 0)
+		rc = restore_finish_files(r);
 	if (rc < 0)
 		return rc;
 	areas_open(r, AREA_STAGE_RETURN);

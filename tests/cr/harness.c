@@ -132,7 +132,7 @@ static int run_stasis(const struct run *r, const char *command, const char *opti
 {
 	char line[1024], log[128], *args[64], pid[16], *save = NULL;
 	int n = 0, status;
-	pid_t child;
+	pid_t child, ended;
 
 	snprintf(log, sizeof(log), "%s/%s.log", r->dir, command);
 	snprintf(pid, sizeof(pid), "%d", r->pid);
@@ -162,7 +162,11 @@ static int run_stasis(const struct run *r, const char *command, const char *opti
 		execv(stasis, args);
 		_exit(127);
 	}
-	if (child < 0 || waitpid(child, &status, 0) != child)
+	/* Its victims become ours: their pids must be free again for the restore. */
+	do {
+		ended = child < 0 ? -1 : waitpid(-1, &status, 0);
+	} while (ended > 0 && ended != child);
+	if (ended < 0)
 		return -1;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -229,8 +233,8 @@ static bool checkpoint(const struct run *r)
 	}
 	if (r->live)
 		return true;
-	while (waitpid(r->pid, NULL, WNOHANG) == 0) /* killed by stasis: ours to reap */
-		pause_ms(1);
+	while (waitpid(-1, NULL, WNOHANG) > 0) /* killed by stasis: ours to reap */
+		continue;
 	status = run_stasis(r, "restore", t->restore_options);
 	if (status != 0)
 		printf("restore: exit status %d\n", status);
