@@ -107,6 +107,8 @@ static int write_core(struct dump *d, const struct task *t, const struct thread 
 		core.tc = &tc;
 		tc.task_state = t->state;
 		tc.exit_code = (uint32_t)t->exit_code;
+		tc.has_stop_signo = t->state == TASK_STOPPED;
+		tc.stop_signo = (uint32_t)t->stop_signo;
 		tc.comm = (char *)live_thread_of(th)->stat.comm;
 		tc.flags = live_thread_of(th)->stat.flags;
 	}

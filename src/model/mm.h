@@ -124,6 +124,8 @@ struct mm {
 
 /* The vma that holds addr, or NULL. */
 struct vma *mm_find(const struct mm *mm, uint64_t addr);
+/* Whether vmas without a gap between them hold all of [start, end). */
+bool mm_covers(const struct mm *mm, uint64_t start, uint64_t end);
 /* Adds a vma (taken, freed with the mm) behind the last one. 0, -ENOMEM, or -EINVAL when it does
  * not lie behind it. */
 int mm_add_take(struct mm *mm, struct vma *vma) nodiscard;

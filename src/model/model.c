@@ -216,6 +216,18 @@ struct vma *mm_find(const struct mm *mm, uint64_t addr)
 	return NULL;
 }
 
+bool mm_covers(const struct mm *mm, uint64_t start, uint64_t end)
+{
+	while (start < end) {
+		const struct vma *v = mm_find(mm, start);
+
+		if (!v)
+			return false;
+		start = v->end;
+	}
+	return true;
+}
+
 static void vma_free(struct vma *v)
 {
 	if (v) {

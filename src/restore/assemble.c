@@ -152,12 +152,14 @@ int task_assemble(struct restore *r, struct task *t)
 	if (rc == 0)
 		rc = memory_finish(r, t);
 	if (rc == 0)
-		rc = task_set_fs(r, t);
-	if (rc == 0)
 		rc = task_set_parts(r, t);
 	if (rc == 0)
 		rc = program_build(r, t);
 	if (rc == 0)
 		rc = stage_finish(r->shared, STAGE_settle);
+	if (rc == 0)
+		rc = task_set_fs(r, t);
+	if (rc == 0)
+		rc = stage_finish(r->shared, STAGE_root);
 	return rc;
 }

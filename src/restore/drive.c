@@ -201,6 +201,8 @@ int restore_tree(struct restore *r)
 	if (rc == 0)
 		rc = run_stage(r, STAGE_settle, r->n_live);
 	if (rc == 0)
+		rc = run_stage(r, STAGE_root, r->n_live);
+	if (rc == 0)
 		rc = areas_map(r);
 	return rc == 0 ? areas_wait(r, 1) : rc;
 }

@@ -39,9 +39,11 @@ int finish_seize(struct restore *r)
 		if (!t->build)
 			continue;
 		thread_for_each(th, t) {
-			int rc = ptrace_seize(th->host_tid, SEIZE_OPTIONS | PTRACE_O_SUSPEND_SECCOMP);
+			int rc = ptrace_seize(th->host_tid,
+					      SEIZE_OPTIONS | PTRACE_O_SUSPEND_SECCOMP);
 
-			if (rc == -EINVAL || rc == -EPERM) /* no CAP_SYS_ADMIN: fine without filters */
+			if (rc == -EINVAL ||
+			    rc == -EPERM) /* no CAP_SYS_ADMIN: fine without filters */
 				rc = ptrace_seize(th->host_tid, SEIZE_OPTIONS);
 			if (rc < 0)
 				return report_fail(r->report, rc, "cannot seize thread %d",
@@ -65,8 +67,8 @@ int finish_park(struct restore *r)
 			int rc = tracee_halt(th->host_tid, r->timeout);
 
 			if (rc < 0)
-				return report_fail(r->report, rc, "task %d: cannot stop thread %d", t->pid,
-						   th->tid);
+				return report_fail(r->report, rc, "task %d: cannot stop thread %d",
+						   t->pid, th->tid);
 		}
 	}
 	return 0;

@@ -3,6 +3,7 @@
  * What is damaged is named by file and offset; references to ids that do not exist are damage, too.
  */
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -328,7 +329,7 @@ static int load_vma(struct loading *l, struct mm *mm, const VmaEntry *e)
 	    (e->end > USER_TOP && !(e->status & VMA_VSYSCALL)))
 		return loading_refuse(l, "a mapping %" PRIx64 "-%" PRIx64, e->start, e->end);
 	if (e->status & VMA_GUARD) {
-		if (!mm_find(mm, e->start) || e->end > mm_find(mm, e->start)->end)
+		if (!mm_covers(mm, e->start, e->end))
 			return loading_refuse(l,
 					      "guards %" PRIx64 "-%" PRIx64 " outside of mappings",
 					      e->start, e->end);
@@ -475,6 +476,10 @@ static int load_core(struct restore *r, struct thread *th, CoreEntry **ret)
 				      (*ret)->tc->task_state);
 	t->state = (enum task_state)(*ret)->tc->task_state;
 	t->exit_code = (int)(*ret)->tc->exit_code;
+	t->stop_signo = (*ret)->tc->has_stop_signo ? (int)(*ret)->tc->stop_signo : SIGSTOP;
+	if (t->state == TASK_STOPPED && (t->stop_signo < SIGSTOP || t->stop_signo > SIGTTOU))
+		return loading_refuse(&l, "task %d was stopped by signal %d", t->pid,
+				      t->stop_signo);
 	if (t->state != TASK_DEAD && !(*ret)->thread_core)
 		return loading_refuse(&l, "task %d has no thread state", t->pid);
 	if (t->state == TASK_DEAD && (t->n_threads > 1 || !list_is_empty(&t->children)))

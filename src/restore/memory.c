@@ -71,10 +71,10 @@ int memory_own(struct restore *r, const struct task *from, struct ranges *own)
 static bool vma_can_inherit(const struct vma *v, const struct vma *parents)
 {
 	return parents && v->has_pages && parents->has_pages && !(v->status & VMA_AIORING) &&
-	       v->start == parents->start &&
-	       v->end == parents->end && v->kind == parents->kind && v->flags == parents->flags &&
-	       v->prot == parents->prot && v->pgoff == parents->pgoff &&
-	       v->shmid == parents->shmid && v->madv == parents->madv &&
+	       v->start == parents->start && v->end == parents->end && v->kind == parents->kind &&
+	       v->flags == parents->flags && v->prot == parents->prot &&
+	       v->pgoff == parents->pgoff && v->shmid == parents->shmid &&
+	       v->madv == parents->madv &&
 	       !(v->madv & ((UINT64_C(1) << MADV_DONTFORK) | (UINT64_C(1) << MADV_WIPEONFORK)));
 }
 
@@ -210,6 +210,26 @@ static int vma_finish(struct restore *r, struct vma *v)
 	return rc == 0 && v->kind->finish ? v->kind->finish(&r->env, v) : rc;
 }
 
+/* Guard markers may span several mappings, which need not be side by side yet. */
+static int guard_install(const struct mm *mm, const struct range *g)
+{
+	for (uint64_t start = g->start; start < g->end;) {
+		const struct vma *v = mm_find(mm, start);
+		uint64_t end;
+		int rc;
+
+		if (!v)
+			return -EUCLEAN;
+		end = MIN(g->end, v->end);
+		rc = sys_madvise((void *)(uintptr_t)(v->at + (start - v->start)), end - start,
+				 MADV_GUARD_INSTALL_NR);
+		if (rc < 0)
+			return rc;
+		start = end;
+	}
+	return 0;
+}
+
 int memory_finish(struct restore *r, struct task *t)
 {
 	int rc;
@@ -224,11 +244,7 @@ int memory_finish(struct restore *r, struct task *t)
 			return rc;
 	}
 	vec_for_each(g, &t->mm->guards) {
-		const struct vma *v = mm_find(t->mm, g->start);
-
-		rc = v ? sys_madvise((void *)(uintptr_t)(v->at + (g->start - v->start)),
-				     g->end - g->start, MADV_GUARD_INSTALL_NR)
-		       : -EUCLEAN;
+		rc = guard_install(t->mm, g);
 		if (rc < 0)
 			return report_fail(r->report, rc, "cannot guard %" PRIx64 "-%" PRIx64,
 					   g->start, g->end);

@@ -38,7 +38,9 @@ static int anon_private_collect(struct collect *c, struct task *t, struct vma *v
 	if (v->vm_flags & PROC_VMFLAG_DROPPABLE)
 		v->flags = (v->flags & ~(unsigned)MAP_PRIVATE) | MAP_DROPPABLE;
 	vma_flags_collect(v);
-	v->has_pages = true;
+	/* Droppable memory may vanish at any time, and what the vDSO keeps there for getrandom(2)
+	 * must not live twice. */
+	v->has_pages = !(v->vm_flags & PROC_VMFLAG_DROPPABLE);
 	return 0;
 }
 
@@ -50,7 +52,7 @@ static bool anon_private_match_image(const struct vma *v)
 static int anon_private_decode(struct model *m, struct vma *v)
 {
 	(void)m;
-	v->has_pages = true;
+	v->has_pages = !(v->flags & MAP_DROPPABLE) || (v->flags & MAP_PRIVATE) == MAP_PRIVATE;
 	return 0;
 }
 
