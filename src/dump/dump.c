@@ -119,6 +119,7 @@ static int dump_init(struct dump *d, const struct dump_request *rq, struct repor
 	d->collect.model = d->images.model = &d->model;
 	d->collect.report = d->images.report = rep;
 	d->collect.policy = &d->policy;
+	d->collect.undo = &d->changes;
 	identity_init(&d->collect.files, collect_file_cmp, NULL);
 	return 0;
 }
@@ -169,6 +170,9 @@ static int dump_with(const struct dump_request *rq, struct report *rep, struct s
 	d.ids_only = out;
 	if (r == 0)
 		r = dump_run_phases(&d, phases, n);
+	if (r == 0)
+		undo_forget_all(&d.changes);
+	undo_run(&d.changes);
 	undo_run(&d.undo); /* the tree goes on before anything is printed */
 	if (r == 0 && out)
 		r = dump_print_tree(&d, out);

@@ -16,7 +16,8 @@ struct dump {
 	struct model model;
 	struct collect collect;
 	struct dump_images images;
-	struct undo undo;
+	struct undo undo;    /* what we did to the tree */
+	struct undo changes; /* what we did to the rest of the world: stays when the images do */
 	pid_t pid;          /* the root of the tree, as we see it */
 	usec_t timeout;     /* for every single wait */
 	unsigned pid_level; /* of the tree's pid namespace, counted from ours */

@@ -156,6 +156,8 @@ int task_assemble(struct restore *r, struct task *t)
 	if (rc == 0)
 		rc = program_build(r, t);
 	if (rc == 0)
+		rc = task_set_fs(r, t); /* last: there may be no procfs below the new root */
+	if (rc == 0)
 		rc = stage_finish(r->shared, STAGE_settle);
 	if (rc == 0)
 		rc = task_set_fs(r, t);

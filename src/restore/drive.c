@@ -222,8 +222,6 @@ int restore_finish(struct restore *r)
 	rc = areas_wait(r, 2);
 	if (rc == 0)
 		rc = finish_park(r);
-	if (rc == 0)
-		rc = restore_finish_files(r);
 	if (rc < 0)
 		return rc;
 	areas_open(r, AREA_STAGE_RETURN);
@@ -232,6 +230,8 @@ int restore_finish(struct restore *r)
 		rc = hooks_write_pidfile(&rq->hooks, r->root_pid, r->report);
 	if (rc == 0)
 		rc = hooks_run(&rq->hooks, HOOK_PRE_RESUME, r->root_pid, r->report);
+	if (rc == 0)
+		rc = restore_finish_files(r); /* takes away what a second try would need */
 	if (rc < 0)
 		return rc;
 	undo_forget_all(&r->undo);

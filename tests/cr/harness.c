@@ -233,8 +233,9 @@ static bool checkpoint(const struct run *r)
 	}
 	if (r->live)
 		return true;
-	while (waitpid(-1, NULL, WNOHANG) > 0) /* killed by stasis: ours to reap */
-		continue;
+	/* Killed by stasis, and ours to reap: all of them, or their pids are taken. */
+	while (waitpid(-1, NULL, WNOHANG) >= 0)
+		pause_ms(1);
 	status = run_stasis(r, "restore", t->restore_options);
 	if (status != 0)
 		printf("restore: exit status %d\n", status);

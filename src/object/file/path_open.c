@@ -89,19 +89,9 @@ static int open_remapped(struct env *env, struct path_file *pf, uint32_t flags, 
 
 static int open_dead(struct env *env, struct path_file *pf, uint32_t flags, int *ret_fd)
 {
-	pid_t stand_in;
-	int r = proc_stand_in_new(pf->dead_pid, &stand_in);
+	int r = proc_stand_in(env, pf->dead_pid);
 
-	if (r == -EEXIST)
-		return report_refuse(
-			env->report, r, CODE_PID_TAKEN,
-			"%s is of a task that ended, whose pid another process has now", pf->name);
-	if (r < 0)
-		return report_fail(env->report, r, "cannot create a task with pid %d",
-				   pf->dead_pid);
-	r = open_at(env, pf, pf->name, flags, ret_fd);
-	proc_stand_in_end(stand_in);
-	return r;
+	return r < 0 ? r : open_at(env, pf, pf->name, flags, ret_fd);
 }
 
 /* What the user handed over in place of the file. An external one is opened once more, so that it

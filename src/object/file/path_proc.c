@@ -7,7 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/undo.h"
 #include "kernel/sys.h"
+#include "object/file/remap.h"
 
 pid_t proc_name_pid(const char *name, size_t *ret_len)
 {
@@ -29,31 +31,60 @@ pid_t proc_name_pid(const char *name, size_t *ret_len)
 	return pid;
 }
 
-int proc_stand_in_new(pid_t pid, pid_t *ret_pid)
+/* It holds nothing of ours, and does nothing. */
+static _Noreturn void stand_in_live(void)
+{
+	if (sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || sys_close_range(0, ~0U, 0) < 0)
+		_exit(1);
+	for (;;)
+		(void)pause(); /* comes back when a signal is handled: there is none */
+}
+
+static void stand_ins_undo(void *arg)
+{
+	proc_stand_ins_end(arg);
+}
+
+int proc_stand_in(struct env *env, pid_t pid)
 {
 	/* No exit signal: nobody else shall notice it. */
 	struct clone_args args = { .set_tid = (uint64_t)(uintptr_t)&pid, .set_tid_size = 1 };
-	pid_t child = (pid_t)sys_clone3(&args, sizeof(args));
+	struct remaps *rs = remaps_of(env->model);
+	pid_t child;
+	int r;
 
-	if (child == 0) {
-		if (sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-			_exit(1);
-		for (;;)
-			(void)pause(); /* comes back when a signal is handled: there is none */
-	}
+	assert(rs); /* it was there when the file was decoded */
+	vec_for_each(s, &rs->stand_ins)
+		if (*s == pid)
+			return 0;
+	r = vec_reserve(&rs->stand_ins, 1);
+	if (r == 0 && rs->stand_ins.n == 0)
+		r = undo_push(env->undo, "stand-ins for dead tasks", stand_ins_undo, rs);
+	if (r < 0)
+		return report_fail(env->report, r, "cannot note a stand-in for task %d", pid);
+	child = (pid_t)sys_clone3(&args, sizeof(args));
+	if (child == 0)
+		stand_in_live();
+	if (child == -EEXIST)
+		return report_refuse(env->report, child, CODE_PID_TAKEN,
+				     "pid %d of a task that ended is in use by another process",
+				     pid);
 	if (child < 0)
-		return child;
-	*ret_pid = child;
+		return report_fail(env->report, child, "cannot create a task with pid %d", pid);
+	rs->stand_ins.at[rs->stand_ins.n++] = child;
 	return 0;
 }
 
-void proc_stand_in_end(pid_t pid)
+void proc_stand_ins_end(struct remaps *rs)
 {
-	siginfo_t info;
-	int r;
+	vec_for_each(s, &rs->stand_ins) {
+		siginfo_t info;
+		int r;
 
-	(void)kill(pid, SIGKILL); /* it is our child: it can be */
-	do {
-		r = sys_waitid(P_PID, (id_t)pid, &info, WEXITED | __WALL);
-	} while (r == -EINTR);
+		(void)kill(*s, SIGKILL); /* it is our child: it can be */
+		do {
+			r = sys_waitid(P_PID, (id_t)*s, &info, WEXITED | __WALL);
+		} while (r == -EINTR);
+	}
+	rs->stand_ins.n = 0;
 }

@@ -181,8 +181,10 @@ static int reg_finish(struct env *env)
 {
 	struct remaps *rs = remaps_of(env->model);
 
-	if (rs)
-		remaps_remove_links(env, rs);
+	if (!rs)
+		return 0;
+	remaps_remove_links(env, rs);
+	proc_stand_ins_end(rs);
 	return 0;
 }
 

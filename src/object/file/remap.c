@@ -33,6 +33,7 @@ void remaps_free(struct remaps *rs)
 	map_done(&rs->links);
 	map_done(&rs->index);
 	vec_done(&rs->entries);
+	vec_done(&rs->stand_ins);
 	scaffold_free(rs->scaffold);
 	mem_free(rs);
 }

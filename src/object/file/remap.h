@@ -35,6 +35,9 @@ struct remaps {
 	/* Restore, in the broker. */
 	struct scaffold *scaffold; /* names that exist only while files are opened */
 	unsigned pending;          /* files still to be opened at such names */
+	struct {
+		VEC(pid_t);
+	} stand_ins; /* for dead tasks, until the tree is complete */
 };
 
 /* Those of a model; NULL when out of memory. */

@@ -812,6 +812,7 @@ static void files_of_dead_tasks_come_back(void **state)
 		skip();
 	}
 	assert_int_equal(r, 0);
+	assert_int_equal(file_kinds[FILE_KIND_reg]->finish(&x->env), 0);
 	assert_link(made(x, id_dir), dir);
 	assert_true(read(made(x, id_status), path, sizeof(path)) < 0);
 	assert_int_equal(errno, ESRCH);
