@@ -35,6 +35,11 @@ int cmd_show(struct cli *c);
 int cmd_verify(struct cli *c);
 int cmd_explain(struct cli *c);
 
+/* main.c */
+
+/* Refuses to try without root, unless --unprivileged says that it may fail. */
+int cli_check_privilege(struct cli *c);
+
 /* output.c */
 
 /* Whether plain text may be written to stdout: not under --json or --quiet. */

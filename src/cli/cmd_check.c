@@ -12,8 +12,10 @@
 static int check_tree(struct cli *c)
 {
 	struct dump_request rq;
-	int r = request_dump(&c->line.options, &c->places, &c->report, &rq);
+	int r = cli_check_privilege(c);
 
+	if (r == 0)
+		r = request_dump(&c->line.options, &c->places, &c->report, &rq);
 	if (r < 0)
 		return r;
 	c->verb = "could dump";

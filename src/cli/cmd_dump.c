@@ -11,6 +11,8 @@ int cmd_dump(struct cli *c)
 	int r = cli_check_args(c, 0);
 
 	if (r == 0)
+		r = cli_check_privilege(c);
+	if (r == 0)
 		r = request_dump(&c->line.options, &c->places, &c->report, &rq);
 	if (r < 0)
 		return r;
@@ -20,5 +22,5 @@ int cmd_dump(struct cli *c)
 	r = dump_run(&rq, &c->report, &c->stats);
 	progress_free(c->stats.progress);
 	c->stats.progress = NULL;
-	return r;
+	return r < 0 ? r : hooks_ready(&rq.hooks, &c->report);
 }

@@ -23,11 +23,16 @@ static int root_wait(struct cli *c, pid_t root)
 	return 0;
 }
 
-static int restored(struct cli *c, const struct restore_request *rq, pid_t root)
+static int restored(struct cli *c, struct restore_request *rq, pid_t root)
 {
+	int r;
+
 	c->result = json_pack("{si}", "root_pid", root);
 	if (rq->dry_run)
 		return 0;
+	r = hooks_ready(&rq->hooks, &c->report);
+	if (r < 0)
+		return r;
 	cli_say_done(c);
 	if (rq->after == AFTER_EXEC) {
 		(void)execvp(rq->exec_argv[0], rq->exec_argv);
@@ -44,6 +49,8 @@ int cmd_restore(struct cli *c)
 	pid_t root = 0;
 	int r = cli_check_args(c, takes_words ? SIZE_MAX : 0);
 
+	if (r == 0 && !c->line.options.dry_run)
+		r = cli_check_privilege(c);
 	if (r == 0)
 		r = request_restore(&c->line.options, &c->places, c->line.args, &c->report, &rq);
 	if (r < 0)

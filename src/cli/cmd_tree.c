@@ -11,6 +11,8 @@ int cmd_tree(struct cli *c)
 	int r = cli_check_args(c, 0);
 
 	if (r == 0)
+		r = cli_check_privilege(c);
+	if (r == 0)
 		r = request_dump(&c->line.options, &c->places, &c->report, &rq);
 	if (r < 0)
 		return r;

@@ -29,9 +29,8 @@ int cmd_verify(struct cli *c)
 	r = places_open(o, &c->report, &c->places);
 	if (r == 0)
 		r = verify_run(c->places.images_fd, &c->report, &v);
-	c->result =
-		json_pack("{si si sI sb sb}", "files", v.files, "damaged", v.damaged, "bytes",
-			  (json_int_t)v.bytes, "complete", v.complete, "manifest", v.has_manifest);
+	c->result = json_pack("{si si sI sb}", "files", v.files, "damaged", v.damaged, "bytes",
+			      (json_int_t)v.bytes, "manifest", v.has_manifest);
 	if (r == 0 && cli_is_talking(c))
 		print(&v);
 	return r;

@@ -32,6 +32,15 @@ static int standard_fds_fill(void)
 	return 0;
 }
 
+int cli_check_privilege(struct cli *c)
+{
+	if (geteuid() == 0 || c->line.options.unprivileged)
+		return 0;
+	return report_refuse_with(&c->report, -EPERM, CODE_NO_PRIVILEGE,
+				  "run it as root, or try with --unprivileged", "%s needs root",
+				  command_row(c->line.command)->word);
+}
+
 static int print_version(const struct cli *c)
 {
 	if (c->line.who == CRIU)

@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -142,6 +143,17 @@ static void criu_print(const struct cli *c)
 		fprintf(stderr, "criu: %s\n", finding_remedy(f));
 }
 
+/* A reader that has seen enough (`stasis show DIR | head`) is no trouble worth a word. */
+static int stdout_finish(void)
+{
+	int r = fflush(stdout) == EOF ? -errno : ferror(stdout) ? -EIO : 0;
+
+	if (r < 0 && r != -EPIPE)
+		fprintf(stderr, "stasis: cannot write the output: %s\n",
+			strerrordesc_np(-r) ?: "unknown error");
+	return r;
+}
+
 int cli_finish(struct cli *c, int r)
 {
 	int code = exit_code_of(c, r);
@@ -159,9 +171,5 @@ int cli_finish(struct cli *c, int r)
 		cli_say_done(c);
 	if (json && json_finish(c, code) < 0)
 		return EXIT_FAILED;
-	if (fflush(stdout) == EOF || ferror(stdout)) {
-		fprintf(stderr, "stasis: cannot write the output\n");
-		return EXIT_FAILED;
-	}
-	return code;
+	return stdout_finish() < 0 ? EXIT_FAILED : code;
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "dump/dump_int.h"
+#include "dump/stats.h"
 #include "base/fd.h"
 #include "image/dir.h"
 #include "kernel/sys.h"
@@ -186,7 +187,11 @@ static int dump_with(const struct dump_request *rq, struct report *rep, struct s
 int dump_run(const struct dump_request *rq, struct report *rep, struct stats *st)
 {
 	REPORT_FRAME(rep, "dump");
-	return dump_with(rq, rep, st, dump_phases, ARRAY_SIZE(dump_phases), NULL);
+	int r = dump_with(rq, rep, st, dump_phases, ARRAY_SIZE(dump_phases), NULL);
+
+	if (r == 0)
+		dump_write_stats(rq->places.work_fd, st, rep);
+	return r;
 }
 
 int check_tree_run(const struct dump_request *rq, struct report *rep, struct stats *st)

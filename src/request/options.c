@@ -385,7 +385,7 @@ static bool row_is_built(const struct options *o, const struct option_row *row)
 static int externals_check(const struct options *o, struct report *rep)
 {
 	/* Those that a kind of open file answers for. Namespaces, mounts and devices come later. */
-	static const char *const built[] = { "file", "tty", "unix", "pipe", "socket" };
+	static const char *const built[] = { "file", "tty", "unix" };
 	static const char *const later[] = {
 		"mnt", "dev", "veth", "macvlan", "netdev", "net", "pid"
 	};

@@ -207,6 +207,22 @@ int restore_tree(struct restore *r)
 	return rc == 0 ? areas_wait(r, 1) : rc;
 }
 
+static void remove_pidfile(void *hooks)
+{
+	hooks_remove_pidfile(hooks);
+}
+
+/* Others act on the file as soon as it is there, so it goes again when the restore fails. */
+static int write_pidfile(struct restore *r)
+{
+	const struct hooks *hooks = &r->request->hooks;
+	int rc = hooks_write_pidfile(hooks, r->root_pid, r->report);
+
+	if (rc == 0)
+		rc = undo_push(&r->undo, "pid file", remove_pidfile, (void *)hooks);
+	return rc;
+}
+
 int restore_finish(struct restore *r)
 {
 	const struct restore_request *rq = r->request;
@@ -227,7 +243,7 @@ int restore_finish(struct restore *r)
 	areas_open(r, AREA_STAGE_RETURN);
 	rc = finish_tasks(r);
 	if (rc == 0)
-		rc = hooks_write_pidfile(&rq->hooks, r->root_pid, r->report);
+		rc = write_pidfile(r);
 	if (rc == 0)
 		rc = hooks_run(&rq->hooks, HOOK_PRE_RESUME, r->root_pid, r->report);
 	if (rc == 0)

@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "base/fd.h"
@@ -19,6 +20,7 @@
 #include "report/interrupt.h"
 #include "report/log.h"
 #include "restore/restore_int.h"
+#include "restore/stats.h"
 
 static int restore_open_images(struct restore *r)
 {
@@ -144,14 +146,21 @@ static int restore_init(struct restore *r, const struct restore_request *rq, str
 	return rc < 0 ? report_fail(rep, rc, "cannot open /") : 0;
 }
 
-/* Kills what was built. Every task dies with its parent; the root's end is waited for. */
+/*
+ * Kills what was built and waits for its end, so that every pid is free again when we are done. A
+ * task whose parent died before it is given to us while we are a subreaper; tasks come parents
+ * first.
+ */
 static void restore_kill(struct restore *r)
 {
 	struct task *t;
 	siginfo_t info;
+	int was = 0;
 
 	if (r->root_pid <= 0)
 		return;
+	(void)!sys_prctl(PR_GET_CHILD_SUBREAPER, (unsigned long)&was, 0, 0, 0);
+	(void)!sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* since Linux 3.4 */
 	/* Only pids that are known to be ours; whoever is not born completely dies with its parent.
 	 */
 	task_for_each(t, &r->model)
@@ -160,6 +169,11 @@ static void restore_kill(struct restore *r)
 	(void)!sys_kill(r->root_pid, SIGKILL);
 	(void)!sys_waitid(P_PID, (id_t)r->root_pid, &info,
 			  WEXITED | __WALL); /* a sibling is not ours */
+	task_for_each(t, &r->model)
+		if (r->all_born && t->build)
+			(void)!sys_waitid(P_PID, (id_t)t->pid, &info,
+					  WEXITED | __WALL); /* -ECHILD: reaped by its parent */
+	(void)!sys_prctl(PR_SET_CHILD_SUBREAPER, (unsigned long)was, 0, 0, 0);
 }
 
 static void restore_done(struct restore *r)
@@ -234,5 +248,7 @@ int restore_run(const struct restore_request *rq, struct report *rep, struct sta
 	restore_done(&r);
 	interrupt_end(&interrupt);
 	stats_stop(st, STATS_CLOCK_total);
+	if (rc == 0 && !rq->dry_run)
+		restore_write_stats(rq->places.work_fd, st, rep);
 	return rc;
 }

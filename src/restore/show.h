@@ -16,10 +16,9 @@ struct verified {
 	unsigned files;
 	unsigned damaged;
 	uint64_t bytes;
-	bool complete;     /* the inventory is there */
 	bool has_manifest; /* sums were compared */
 };
 
 /* Checks the images of a directory (borrowed descriptor): whole, undamaged, complete. -EUCLEAN when
- * they are not; *ret is filled then, too. */
+ * they are not; *ret is filled then, too. -ENOENT when there is no inventory, hence no dump. */
 int verify_run(int images_fd, struct report *rep, struct verified *ret) nodiscard;

@@ -1,6 +1,8 @@
 /* The file stats-restore: our statistics in CRIU's terms. */
 #include "restore/stats.h"
 
+#include <string.h>
+
 #include "image/stats.h"
 #include "schema/stats.pb-c.h"
 
@@ -9,7 +11,7 @@ static uint32_t clock_us(const struct stats *st, enum stats_clock clock)
 	return (uint32_t)MIN(stats_spent(st, clock), (usec_t)UINT32_MAX);
 }
 
-int restore_write_stats(int work_fd, const struct stats *st, struct report *rep)
+void restore_write_stats(int work_fd, const struct stats *st, struct report *rep)
 {
 	RestoreStatsEntry restore = RESTORE_STATS_ENTRY__INIT;
 	StatsEntry entry = STATS_ENTRY__INIT;
@@ -25,5 +27,7 @@ int restore_write_stats(int work_fd, const struct stats *st, struct report *rep)
 	entry.restore = &restore;
 
 	r = stats_write(work_fd, IMAGE_STATS_RESTORE, &entry, &err);
-	return r < 0 ? report_fail(rep, r, "%s %s", err.file, err.what) : 0;
+	if (r < 0)
+		report_warn(rep, CODE_SYSTEM, "%s: %s: %s; going on without statistics", err.file,
+			    err.what, strerrordesc_np(-r) ?: "unknown error");
 }

@@ -34,7 +34,12 @@ int verify_run(int images_fd, struct report *rep, struct verified *ret)
 	scoped(image_dir_free) struct image_dir *dir = NULL;
 	struct image_verified done = { 0 };
 	struct image_error err = { 0 };
-	int fd = fd_dup_above(images_fd, 3), r;
+	int fd, r;
+
+	if (faccessat(images_fd, "inventory.img", F_OK, 0) < 0)
+		return report_refuse(rep, -ENOENT, CODE_IMAGE_MISSING,
+				     "inventory.img is missing: this is no complete dump");
+	fd = fd_dup_above(images_fd, 3);
 
 	if (fd < 0)
 		return report_fail(rep, fd, "cannot keep the directory open");
@@ -47,11 +52,7 @@ int verify_run(int images_fd, struct report *rep, struct verified *ret)
 		.files = done.files,
 		.damaged = done.damaged,
 		.bytes = done.bytes,
-		.complete = faccessat(images_fd, "inventory.img", F_OK, 0) == 0,
 		.has_manifest = done.manifest == MANIFEST_IN_FORCE,
 	};
-	if (!ret->complete && rep->n_failures == 0)
-		return report_refuse(rep, -EUCLEAN, CODE_IMAGE_MISSING,
-				     "inventory.img is missing: this is no complete dump");
 	return rep->n_failures > 0 ? -EUCLEAN : 0;
 }
