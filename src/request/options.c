@@ -13,6 +13,9 @@
 #define ON_TREE     (ON_MAKE | ON(CHECK) | ON(TREE))
 #define ON_NET      (ON(DUMP) | ON(PRE_DUMP) | ON(PAGE_SERVER) | ON(LAZY_PAGES) | ON(SERVICE))
 
+/* What CRIU stores of a deleted file when nothing else is said. */
+#define CRIU_GHOST_LIMIT (UINT64_C(1) << 20)
+
 static_assert(CMD_MAX <= 32, "commands are bits of a word");
 
 static const struct command_row commands[] = {
@@ -122,7 +125,7 @@ void options_init(struct options *o, enum personality who)
 	o->status_fd = -1;
 	o->ps_socket = -1;
 	o->timeout = 10;
-	o->ghost_limit = UINT64_MAX;
+	o->ghost_limit = who == CRIU ? CRIU_GHOST_LIMIT : UINT64_MAX;
 	o->verbosity = LOG_LEVEL_DEFAULT;
 	o->cpu_cap = CPU_CAP_DEFAULT;
 	o->file_validation = REQUEST_VALIDATE_BUILD_ID;
