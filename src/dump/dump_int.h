@@ -6,6 +6,7 @@
 #include "object/images.h"
 #include "report/stats.h"
 
+struct cgroup_hold;
 struct dump_request;
 
 struct dump {
@@ -18,15 +19,19 @@ struct dump {
 	struct dump_images images;
 	struct undo undo;    /* what we did to the tree */
 	struct undo changes; /* what we did to the rest of the world: stays when the images do */
-	pid_t pid;          /* the root of the tree, as we see it */
-	usec_t timeout;     /* for every single wait */
-	unsigned pid_level; /* of the tree's pid namespace, counted from ours */
-	bool ids_only;      /* tree: no files, no memory */
+	pid_t pid;           /* the root of the tree, as we see it */
+	usec_t timeout;      /* for every single wait */
+	unsigned pid_level;  /* of the tree's pid namespace, counted from ours */
+	struct cgroup_hold *cgroup; /* while the tree's control group is frozen */
+	bool ids_only;              /* tree: no files, no memory */
 };
 
 /* The phases, in order (dump.c). Each 0 or -errno, reported. */
 int dump_probe(struct dump *d);
 int dump_freeze(struct dump *d);
+/* --freeze-cgroup (cgroup_freeze.c): nothing when it was not asked for. */
+int dump_cgroup_freeze(struct dump *d);
+int dump_cgroup_thaw(struct dump *d);
 int dump_collect_tasks(struct dump *d);
 int dump_collect_ids(struct dump *d);
 int dump_collect_memory(struct dump *d);

@@ -155,6 +155,8 @@ static int task_freeze_threads(struct dump *d, struct task *t)
 		}
 		if (!fresh)
 			return 0;
+		if (d->cgroup) /* frozen: none can be caught, none can come either */
+			return 0;
 		while (caught->next != &t->threads) {
 			caught = caught->next;
 			r = thread_catch(d, list_entry(caught, struct thread, link));
@@ -256,6 +258,27 @@ static int task_add_children(struct dump *d, struct task *t)
 	return n;
 }
 
+/* The control group is thawed: what was seized in it can be caught now. */
+static int freeze_catch_all(struct dump *d)
+{
+	struct task *t;
+
+	task_for_each(t, &d->model) {
+		struct thread *th;
+
+		REPORT_FRAME(d->report, "task %d", t->host_pid);
+		if (t->state == TASK_DEAD)
+			continue;
+		thread_for_each(th, t) {
+			int r = thread_catch(d, th);
+
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
 static int freeze_round(struct dump *d, unsigned *fresh)
 {
 	struct task *t;
@@ -323,10 +346,19 @@ int dump_freeze(struct dump *d)
 	stats_start(d->stats, STATS_CLOCK_frozen_time);
 	if (!model_add_task(&d->model, NULL, d->pid))
 		return report_fail(d->report, -ENOMEM, "cannot note task %d", d->pid);
+	r = dump_cgroup_freeze(d);
+	if (r < 0)
+		return r;
 	for (unsigned round = 0; round < FREEZE_ROUNDS; round++) {
 		unsigned fresh = 0;
 
 		r = freeze_round(d, &fresh);
+		if (r == 0 && d->cgroup) {
+			fresh = 1; /* look again with the group thawed */
+			r = dump_cgroup_thaw(d);
+			if (r == 0)
+				r = freeze_catch_all(d);
+		}
 		if (r < 0)
 			return r;
 		if (!fresh) {
