@@ -89,9 +89,9 @@ struct shmem {
 	uint32_t uid, gid, mode, seals;
 	bool has_mode;
 
-	/* Restore. Where mappings and open files are made from: of an anonymous one a descriptor for
-	 * mapping, of a memfd one with O_PATH once it has been filled. -EBADF before. */
+	/* Restore. A descriptor that can be mapped and opened again; -EBADF before it is made. */
 	int made_fd;
+	bool is_given; /* made_fd's description is that of an open file of some task */
 	uint32_t late_seals; /* to be added when all mappings are there */
 };
 

@@ -335,15 +335,29 @@ static int memfd_plan(struct model *m, struct report *rep)
 	return 0;
 }
 
+/*
+ * The description that made the memfd is the first one for reading and writing, and that of
+ * mappings that need both; all others are opened anew.
+ */
+static int memfd_open(struct env *env, const struct file *f, struct shmem *s)
+{
+	bool original = s->type == SHMEM_MEMFD && (f->flags & (O_ACCMODE | O_PATH)) == O_RDWR;
+
+	if (!original || (f->in_slots && s->is_given))
+		return env_reopen(env, s->made_fd, f->flags & OPEN_FLAGS);
+	s->is_given |= f->in_slots;
+	return fd_dup_above(s->made_fd, env->floor);
+}
+
 static int memfd_create_file(struct env *env, struct file *f, int *ret_fd)
 {
-	const struct shmem *s = memfd_of(f)->inode;
-	scoped(fd_close) int fd = env_reopen(env, s->made_fd, f->flags & OPEN_FLAGS);
+	struct shmem *s = memfd_of(f)->inode;
+	scoped(fd_close) int fd = memfd_open(env, f, s);
 	int r;
 
 	if (fd < 0)
 		return report_fail(env->report, fd, "cannot open %s", s->name);
-	r = f->flags & O_PATH ? 0 : env_apply_common(env, f, fd, true);
+	r = f->in_slots && !(f->flags & O_PATH) ? env_apply_common(env, f, fd, true) : 0;
 	if (r < 0)
 		return r;
 	*ret_fd = fd_take(&fd);

@@ -57,7 +57,10 @@ static int file_map_fd(struct env *env, const struct vma *v, int *ret_fd, bool *
 
 	if (r < 0 || !v->has_fdflags || access == (v->file->flags & O_ACCMODE))
 		return r;
-	fd = env_reopen(env, *ret_fd, access);
+	if (v->shmem && v->shmem->type == SHMEM_MEMFD && access == O_RDWR)
+		fd = fd_dup_above(v->shmem->made_fd, env->floor);
+	else
+		fd = env_reopen(env, *ret_fd, access);
 	if (*ret_owned)
 		fd_close(*ret_fd);
 	if (fd < 0)

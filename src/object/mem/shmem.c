@@ -114,49 +114,29 @@ static int shmem_set_inode(struct env *env, const struct shmem *s)
 		     : 0;
 }
 
-static int seals_add(struct env *env, const struct shmem *s, int fd, uint32_t seals)
+static int seals_add(struct env *env, const struct shmem *s, uint32_t seals)
 {
-	int now = sys_fcntl(fd, F_GET_SEALS, 0), r = now;
+	int now = sys_fcntl(s->made_fd, F_GET_SEALS, 0), r = now;
 
 	if (r >= 0 && (seals & ~(uint32_t)now))
-		r = sys_fcntl(fd, F_ADD_SEALS, seals & ~(uint32_t)now);
+		r = sys_fcntl(s->made_fd, F_ADD_SEALS, seals & ~(uint32_t)now);
 	return r < 0 ? report_fail(env->report, r, "cannot seal memfd %s with %#x", s->name, seals)
 		     : 0;
-}
-
-static int memfd_settle(struct env *env, struct shmem *s)
-{
-	int place, r;
-
-	/* Mappings for writing may stay when future ones are forbidden: those come first. */
-	if ((s->seals & F_SEAL_FUTURE_WRITE) && shmem_has_writer(env->model, s))
-		s->late_seals = s->seals & (F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
-	r = seals_add(env, s, s->made_fd, s->seals & ~s->late_seals);
-	if (r < 0)
-		return r;
-	place = env_reopen(env, s->made_fd, O_PATH);
-	if (place < 0)
-		return report_fail(env->report, place, "cannot open memfd %s again", s->name);
-	fd_close(s->made_fd);
-	s->made_fd = place;
-	return 0;
 }
 
 int shmem_settle(struct env *env, struct shmem *s)
 {
 	int r = s->inode_id ? shmem_set_inode(env, s) : 0;
 
-	return r == 0 && s->type == SHMEM_MEMFD ? memfd_settle(env, s) : r;
+	if (r < 0 || s->type != SHMEM_MEMFD)
+		return r;
+	/* Mappings for writing may stay when future ones are forbidden: those come first. */
+	if ((s->seals & F_SEAL_FUTURE_WRITE) && shmem_has_writer(env->model, s))
+		s->late_seals = s->seals & (F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
+	return seals_add(env, s, s->seals & ~s->late_seals);
 }
 
 int shmem_seal_late(struct env *env, struct shmem *s)
 {
-	scoped(fd_close) int fd = -EBADF;
-
-	if (!s->late_seals)
-		return 0;
-	fd = env_reopen(env, s->made_fd, O_RDWR);
-	if (fd < 0)
-		return report_fail(env->report, fd, "cannot open memfd %s for sealing", s->name);
-	return seals_add(env, s, fd, s->late_seals);
+	return s->late_seals ? seals_add(env, s, s->late_seals) : 0;
 }

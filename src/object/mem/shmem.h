@@ -13,8 +13,10 @@ int shmem_create(struct env *env, struct shmem *s) nodiscard;
 
 /*
  * When it is filled: owner, mode, and all seals but those that a mapping still to be made would
- * fail on (s->late_seals). Nobody keeps a writable descriptor of a memfd: s->made_fd becomes an
- * O_PATH one, since a program cannot be executed while it is open for writing.
+ * fail on (s->late_seals).
+ *
+ * s->made_fd of a memfd stays the description that memfd_create(2) gave: the only one that can be
+ * written without keeping the memfd from being executed.
  */
 int shmem_settle(struct env *env, struct shmem *s) nodiscard;
 

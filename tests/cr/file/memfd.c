@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static int open_again(int fd, int flags)
 {
@@ -114,6 +115,27 @@ CR_TEST(memfd, mapping_outlives_its_descriptor)
 	cr_point();
 	ASSERT_EQ(at[5000], 'x');
 	at[1] = 1;
+}
+
+CR_TEST(memfd, program_in_memory_can_be_run)
+{
+	static const char script[] = "#!/bin/true\n";
+	int fd = memfd_create("m", 0), status;
+	char *args[] = { (char *)"m", NULL };
+	char *at;
+	pid_t pid;
+
+	ASSERT_EQ(write(fd, script, sizeof(script)), sizeof(script));
+	at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT(at != MAP_FAILED);
+	cr_point();
+	pid = fork();
+	if (pid == 0) { /* -ETXTBSY if somebody had it open for writing, in the usual sense */
+		fexecve(fd, args, args + 1);
+		_exit(errno);
+	}
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	ASSERT_EQ(WEXITSTATUS(status), 0);
 }
 
 CR_TEST(memfd, file_of_a_shared_mapping)

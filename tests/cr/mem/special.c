@@ -114,6 +114,8 @@ CR_TEST(guard, regions_survive, .skip = skip_without_guards)
 	at[5 * 4096] = 6;
 	ASSERT_EQ(madvise(at + 2 * 4096, 2 * 4096, GUARD_INSTALL), 0);
 	ASSERT_EQ(madvise(at + 7 * 4096, 4096, GUARD_INSTALL), 0);
+	/* Guards over the border of two mappings. */
+	ASSERT_EQ(mprotect(at + 3 * 4096, 3 * 4096, PROT_READ), 0);
 	cr_point();
 	signal(SIGSEGV, on_fault);
 	for (int i = 0; i < 8; i++)
