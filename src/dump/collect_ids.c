@@ -256,6 +256,10 @@ static int task_check_namespaces(struct dump *d, const struct task *t)
 				d->report, -ENOTSUP, CODE_NS_NESTED,
 				"task %d is in a %s namespace of its own inside the tree's",
 				t->host_pid, name);
+		if (t->ns_for_children[type] && t->ns_for_children[type] != ns)
+			r = report_refuse(d->report, -ENOTSUP, CODE_NS_NESTED,
+					  "the children of task %d will be in another %s namespace",
+					  t->host_pid, name);
 	}
 	return r;
 }

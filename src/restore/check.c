@@ -3,16 +3,33 @@
 #include <sys/resource.h>
 
 #include "kernel/features.h"
+#include "kernel/proc/stat.h"
 #include "kernel/sys.h"
 #include "restore/restore.h"
 #include "restore/restore_int.h"
 
+#define REAP_TIMEOUT (5 * USEC_PER_SEC)
+#define REAP_POLL    (5 * USEC_PER_MSEC)
+
+/* The dead whom nobody has reaped yet: after a dump on the same host that is init's business, and a
+ * matter of time. */
+static bool pid_is_dead(pid_t pid)
+{
+	scoped(proc_pid_done) struct proc_pid p = PROC_PID_NONE;
+	struct proc_stat st;
+
+	return proc_pid_open(pid, &p) < 0 || proc_stat_read(&p, &st) < 0 ||
+	       (proc_stat_is_dead(&st) && st.ppid == 1);
+}
+
 /* A pid is free when nothing has it; our clone3 will say so again, but then it is late. */
 static int check_pid(struct restore *r, pid_t pid)
 {
-	int rc = sys_kill(pid, 0);
+	usec_t end = usec_now() + REAP_TIMEOUT;
 
-	if (rc == -ESRCH)
+	while (sys_kill(pid, 0) != -ESRCH && pid_is_dead(pid) && usec_now() < end)
+		usec_sleep(REAP_POLL);
+	if (sys_kill(pid, 0) == -ESRCH)
 		return 0;
 	return report_refuse(r->report, -EEXIST, CODE_PID_TAKEN,
 			     "pid %d is in use by another process", pid);
