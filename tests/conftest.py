@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 STASIS = pathlib.Path(os.environ.get("STASIS", ROOT / "build/src/cli/stasis"))
 
 
