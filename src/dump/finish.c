@@ -11,8 +11,8 @@
 #include "kernel/sys.h"
 #include "report/log.h"
 
-#define GONE_TIMEOUT                                                                               \
-	(2 * USEC_PER_SEC) /* for init to reap orphans: after that it is init's business */
+/* For init to reap orphans; what a lazy one leaves, restore waits for. */
+#define GONE_TIMEOUT (50 * USEC_PER_MSEC)
 #define GONE_POLL (2 * USEC_PER_MSEC)
 
 static void task_kill(struct task *t)

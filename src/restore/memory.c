@@ -159,6 +159,13 @@ static int memory_map(struct restore *r, struct task *t)
 	return 0;
 }
 
+int memory_plan(struct restore *r, struct task *t, struct ranges *own)
+{
+	int rc = memory_own(r, NULL, own);
+
+	return rc == 0 ? memory_place(r, t, own) : rc;
+}
+
 int memory_build(struct restore *r, struct task *t)
 {
 	scoped(ranges_done) struct ranges own = { 0 };

@@ -338,6 +338,21 @@ static int program_compose(struct restore *r, struct task *t, struct batch *b, s
 	return rc < 0 ? rc : program_add_thread(r, task_leader(t), leader);
 }
 
+/* The programs of a task, laid out; *ret_at is where their area goes. */
+static int program_plan(struct restore *r, struct task *t, struct batch *b, struct ranges *own,
+			uint64_t *ret_at)
+{
+	int rc = program_place(r, t, own, AREA_SPAN, ret_at);
+
+	/* The second half of the gap is the way station for the vDSO. */
+	if (rc == 0)
+		rc = program_compose(r, t, b, own, *ret_at + AREA_SPAN / 2);
+	if (rc < 0)
+		return rc;
+	rc = batch_layout(b);
+	return rc < 0 ? report_fail(r->report, rc, "cannot lay out its programs") : 0;
+}
+
 int program_build(struct restore *r, struct task *t)
 {
 	scoped(ranges_done) struct ranges own = { 0 };
@@ -349,16 +364,26 @@ int program_build(struct restore *r, struct task *t)
 		return report_fail(r->report, -ENOMEM, "cannot build its programs");
 	rc = memory_own(r, t, &own);
 	if (rc == 0)
-		rc = program_place(r, t, &own, AREA_SPAN, &at);
-	/* The second half of the gap is the way station for the vDSO. */
+		rc = program_plan(r, t, b, &own, &at);
+	return rc == 0 ? program_write(r, t, b, at) : rc;
+}
+
+int program_print(struct restore *r, struct task *t, struct str *out)
+{
+	scoped(ranges_done) struct ranges own = { 0 };
+	scoped(batch_free) struct batch *b = batch_new();
+	uint64_t at;
+	int rc;
+
+	if (!b)
+		return report_fail(r->report, -ENOMEM, "cannot plan its programs");
+	rc = memory_plan(r, t, &own);
 	if (rc == 0)
-		rc = program_compose(r, t, b, &own, at + AREA_SPAN / 2);
+		rc = program_plan(r, t, b, &own, &at);
 	if (rc < 0)
 		return rc;
-	rc = batch_layout(b);
-	if (rc < 0)
-		return report_fail(r->report, rc, "cannot lay out its programs");
-	return program_write(r, t, b, at);
+	rc = batch_print(b, out);
+	return rc < 0 ? report_fail(r->report, rc, "cannot print its programs") : 0;
 }
 
 /* glibc has registered a restartable sequence for us; the task will register its own. */

@@ -211,6 +211,28 @@ static void restore_done(struct restore *r)
 	arena_done(&r->in.arena);
 }
 
+/* What each task will do inside the interpreter. Addresses are those of a task born of us just now.
+ */
+static int restore_print_programs(struct restore *r, struct str *text)
+{
+	struct task *t;
+	int rc = 0, number = r->env.floor;
+
+	vec_for_each(f, &r->model.files) /* nothing was made: any number will do for showing */
+		(*f)->made_fd = number++;
+	task_for_each(t, &r->model) {
+		if (!t->build || t->mm->owner != t || rc < 0)
+			continue;
+		str_addf(text, "programs of task %d\n", t->pid);
+		r->env.task = t;
+		rc = program_print(r, t, text);
+	}
+	r->env.task = NULL;
+	vec_for_each(f, &r->model.files)
+		(*f)->made_fd = -EBADF;
+	return rc;
+}
+
 static int restore_print(struct restore *r, FILE *out)
 {
 	scoped(str_done) struct str text = { 0 };
@@ -218,6 +240,10 @@ static int restore_print(struct restore *r, FILE *out)
 
 	if (rc < 0)
 		return report_fail(r->report, rc, "cannot print the plan");
+	if (r->request->verbose && r->request->dry_run)
+		rc = restore_print_programs(r, &text);
+	if (rc < 0)
+		return rc;
 	(void)fputs(str_get(&text), out);
 	return 0;
 }

@@ -91,6 +91,9 @@ int file_make(struct env *env, struct file *f);
 
 /* Memory of the task we are: its vmas mapped and filled (memory.c). */
 int memory_build(struct restore *r, struct task *t);
+/* Only decides where its mappings would be built, around what is ours (*own, freed by the caller).
+ */
+int memory_plan(struct restore *r, struct task *t, struct ranges *own);
 /* Reads stored pages into place (contents.c). */
 int memory_fill(struct restore *r, struct task *t);
 int shmem_fill(struct restore *r, const struct shmem *s);
@@ -101,5 +104,7 @@ int memory_own(struct restore *r, const struct task *from, struct ranges *own);
 
 /* The programs of the task we are, written into its area (program.c). */
 int program_build(struct restore *r, struct task *t);
+/* Appends the programs that a task would get, a line per step (--dry-run -v). */
+int program_print(struct restore *r, struct task *t, struct str *out);
 /* Into the interpreter: nothing of ours runs in this process any more. */
 _Noreturn void program_enter(struct restore *r, struct task *t);
