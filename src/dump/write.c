@@ -182,6 +182,9 @@ static int write_mm(struct dump *d, const struct task *t)
 	e.exe_file_id = mm->exe->id;
 	e.mm_saved_auxv = mm->auxv.at;
 	e.n_mm_saved_auxv = mm->auxv.n;
+	/* Without the pair that ends it: CRIU has room for 44 words, and the kernel adds it itself. */
+	if (e.n_mm_saved_auxv >= 2 && mm->auxv.at[mm->auxv.n - 2] == 0)
+		e.n_mm_saved_auxv -= 2;
 	e.has_dumpable = true;
 	e.dumpable = mm->dumpable;
 	e.has_thp_disabled = mm->thp_disabled;
@@ -342,6 +345,22 @@ static uint64_t uptime_usec(void)
 	return (uint64_t)ts.tv_sec * USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
 }
 
+/* The ids of stasis itself: it shares no object with the tree, but namespaces. CRIU compares. */
+static void ids_fill_own(const struct dump *d, TaskKobjIdsEntry *e)
+{
+	uint32_t ids[KOBJ_MAX] = { 0 };
+	const struct task *t;
+
+	ids_fill(d->model.root, e);
+	task_for_each(t, &d->model)
+		for (enum kobj_type type = 0; type < KOBJ_MAX; type++)
+			ids[type] = MAX(ids[type], t->kobj_id[type]);
+	e->vm_id = ids[KOBJ_VM] + 1;
+	e->files_id = ids[KOBJ_FILES] + 1;
+	e->fs_id = ids[KOBJ_FS] + 1;
+	e->sighand_id = ids[KOBJ_SIGHAND] + 1;
+}
+
 int dump_complete(struct dump *d)
 {
 	InventoryEntry e = INVENTORY_ENTRY__INIT;
@@ -349,7 +368,7 @@ int dump_complete(struct dump *d)
 	struct image_error err = { 0 };
 	int r;
 
-	ids_fill(d->model.root, &ids);
+	ids_fill_own(d, &ids);
 	e.img_version = IMAGE_VERSION;
 	e.has_fdinfo_per_id = e.fdinfo_per_id = true;
 	e.has_ns_per_id = e.ns_per_id = true;
