@@ -32,7 +32,24 @@ static int store_keep_take(struct restore *r, unsigned what, uint64_t id, struct
 	return 0;
 }
 
-static int load_mm_contents(struct restore *r, const struct mm *mm)
+/*
+ * Mappings of which no page is stored are right as they are when fresh. They need not be writable
+ * while we fill the others: the kernel would count them as memory of ours for good, and join what
+ * was apart.
+ */
+static void mm_note_pages(struct mm *mm, const struct page_pieces *pieces)
+{
+	size_t i = 0;
+
+	vec_for_each(v, &mm->vmas) {
+		while (i < pieces->n && page_piece_end(&pieces->at[i]) <= (*v)->start)
+			i++;
+		if (i == pieces->n || pieces->at[i].va >= (*v)->end)
+			(*v)->has_pages = false;
+	}
+}
+
+static int load_mm_contents(struct restore *r, struct mm *mm)
 {
 	struct image_error err = { 0 };
 	struct page_store *store;
@@ -45,6 +62,7 @@ static int load_mm_contents(struct restore *r, const struct mm *mm)
 		page_store_free(store);
 		return images_load_failed(r->report, rc, &err);
 	}
+	mm_note_pages(mm, page_store_pieces(store));
 	r->stats->bytes += page_store_pages(store) * PAGE_SIZE;
 	return store_keep_take(r, STORE_MM, mm->id, store);
 }
