@@ -40,6 +40,9 @@ int dump_collect_parts(struct dump *d);
 int dump_inspect(struct dump *d);
 /* Plans what is stored of memory; with `move` also moves it into pages files. */
 int dump_contents(struct dump *d, bool move);
+/* files.img and what kinds write beside it: may still ask the frozen tree. */
+int dump_write_files(struct dump *d);
+/* Everything else: a pure function of the model. */
 int dump_write(struct dump *d);
 int dump_complete(struct dump *d);
 int dump_finish(struct dump *d);

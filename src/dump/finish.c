@@ -13,7 +13,7 @@
 
 /* For init to reap orphans; what a lazy one leaves, restore waits for. */
 #define GONE_TIMEOUT (50 * USEC_PER_MSEC)
-#define GONE_POLL (2 * USEC_PER_MSEC)
+#define GONE_POLL    (2 * USEC_PER_MSEC)
 
 static void task_kill(struct task *t)
 {

@@ -306,7 +306,7 @@ static int file_write(struct dump *d, const struct file *f, struct image_writer 
 	return image_write(out, &e.base);
 }
 
-static int write_files(struct dump *d)
+int dump_write_files(struct dump *d)
 {
 	scoped(image_writer_free) struct image_writer *out = NULL;
 	struct image_error err = { 0 };
@@ -394,5 +394,5 @@ int dump_write(struct dump *d)
 	vec_for_each(table, &d->model.fdtables)
 		if (r == 0)
 			r = write_fdtable(d, *table);
-	return r == 0 ? write_files(d) : r;
+	return r;
 }
