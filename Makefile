@@ -19,8 +19,7 @@ test: FORCE
 
 demo: FORCE
 	tools/deps build demo
-	@$(MAKE) --no-print-directory all >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
-	@rm -f $(BUILD).log
+	@out=$$($(MAKE) --no-print-directory all 2>&1) || { echo "$$out"; exit 1; }
 	tools/demo $(BUILD)
 
 bench: all
