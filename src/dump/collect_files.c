@@ -66,3 +66,16 @@ int dump_collect_files(struct dump *d)
 	d->stats->files = d->model.files.n;
 	return r;
 }
+
+int dump_lock(struct dump *d)
+{
+	bool occurs[FILE_KIND_MAX] = { 0 };
+	int r = 0;
+
+	vec_for_each(f, &d->model.files)
+		occurs[file_kind_index((*f)->kind)] = true;
+	for (unsigned i = 0; i < FILE_KIND_MAX && r == 0; i++)
+		if (occurs[i] && file_kinds[i]->lock)
+			r = file_kinds[i]->lock(&d->collect);
+	return r;
+}

@@ -6,6 +6,7 @@
 #include "dump/dump.h"
 
 #include <signal.h>
+#include <sys/random.h>
 
 #include "dump/dump_int.h"
 #include "dump/stats.h"
@@ -93,6 +94,7 @@ static const struct phase dump_phases[] = {
 	{ "pre-dump hooks", STATS_CLOCK_probe, dump_hook_before },
 	{ "freeze", STATS_CLOCK_freezing_time, dump_freeze },
 	{ "collect", STATS_CLOCK_collect, dump_collect },
+	{ "lock", STATS_CLOCK_inspect, dump_lock },
 	{ "inspect", STATS_CLOCK_inspect, dump_inspect },
 	{ "contents", STATS_CLOCK_memdump_time, dump_move_contents },
 	{ "files", STATS_CLOCK_write, dump_write_files },
@@ -118,6 +120,21 @@ static const struct phase tree_phases[] = {
 	{ "collect ids", STATS_CLOCK_collect, dump_collect_ids },
 };
 
+/* A UUID for the images. */
+static int dump_name(struct model *m)
+{
+	uint16_t w[8];
+	ssize_t n = getrandom(w, sizeof(w), 0);
+
+	if (n != sizeof(w))
+		return n < 0 ? -errno : -EIO;
+	w[3] = (uint16_t)((w[3] & 0x0fff) | 0x4000); /* version and variant of random ones */
+	w[4] = (uint16_t)((w[4] & 0x3fff) | 0x8000);
+	(void)snprintf(m->dump_id, sizeof(m->dump_id), "%04x%04x-%04x-%04x-%04x-%04x%04x%04x", w[0],
+		       w[1], w[2], w[3], w[4], w[5], w[6], w[7]);
+	return 0;
+}
+
 static int dump_init(struct dump *d, const struct dump_request *rq, struct report *rep,
 		     struct stats *st)
 {
@@ -138,8 +155,10 @@ static int dump_init(struct dump *d, const struct dump_request *rq, struct repor
 	d->collect.report = d->images.report = rep;
 	d->collect.policy = &d->policy;
 	d->collect.undo = &d->changes;
+	d->collect.hold = &d->undo;
 	identity_init(&d->collect.files, collect_file_cmp, NULL);
-	return 0;
+	r = dump_name(&d->model);
+	return r < 0 ? report_fail(rep, r, "cannot name the dump") : 0;
 }
 
 static void dump_done(struct dump *d)

@@ -37,6 +37,8 @@ int dump_collect_ids(struct dump *d);
 int dump_collect_memory(struct dump *d);
 int dump_collect_files(struct dump *d);
 int dump_collect_parts(struct dump *d);
+/* Nobody outside notices from here on that the tree stands still (collect_files.c). */
+int dump_lock(struct dump *d);
 int dump_inspect(struct dump *d);
 /* Plans what is stored of memory; with `move` also moves it into pages files. */
 int dump_contents(struct dump *d, bool move);

@@ -9,6 +9,8 @@
 #include "base/vec.h"
 #include "model/task.h"
 
+#define MODEL_ID_MAX 40
+
 struct model {
 	struct list tasks; /* parents before children */
 	struct task *root;
@@ -43,6 +45,8 @@ struct model {
 	void **extras; /* state of a kind as a whole (pipe buffers, memfd inodes, ghost files), one
 			  per file kind */
 	void **task_extras; /* likewise, one per task kind */
+
+	char dump_id[MODEL_ID_MAX]; /* of the dump that the images are of, a UUID; "" in old images */
 
 	uint32_t next_file_id;
 	uint32_t next_pages_id;

@@ -29,6 +29,8 @@ struct collect {
 	struct report *report;
 	const struct policy *policy;
 	struct undo *undo;     /* reverses of what was changed outside of the tree */
+	struct undo *hold;     /* reverses of what holds while the tree stands still: run when it goes
+				* on, forgotten when it was killed */
 	struct arena arena;    /* for what lives as long as the dump */
 	struct identity files; /* open file descriptions met so far */
 	struct map paths; /* (dev and use, ino) of mapped files, cwd, root, exe -> struct file */

@@ -3,7 +3,7 @@
  * The kinds of kernel objects, in families with the same verbs. A kind is one file and one row of
  *kinds.def; the phases of dump and restore are loops over these rows and never name a kind.
  *
- *	dump		match collect resolve ask answer encode write
+ *	dump		match collect resolve lock ask answer encode write
  *	restore		load decode check plan create settle early late last
  *
  * Slots left NULL mean "nothing to do". Every verb returns 0 or a positive result, else -errno, and
@@ -60,6 +60,10 @@ struct file_kind {
 	/* Once per file, with every file of the tree known: resolve references, refuse what cannot
 	 * be. */
 	int (*resolve)(struct collect *c, struct file *f);
+	/* Once per dump when the kind occurs, with everything collected and nothing refused: keeps
+	 * the world from noticing that the tree stands still (c->hold undoes it), and reads what
+	 * can only be read then. */
+	int (*lock)(struct collect *c);
 	int (*encode)(const struct file *f, struct file_record *out);
 	/* Once per dump when the kind occurs: images beside files.img (pipe contents, ghost
 	 * files...). */

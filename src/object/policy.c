@@ -26,6 +26,7 @@ int policy_fill(const struct allow *allow, struct arena *a, struct policy *ret)
 		.tcp_established = allow->tcp_established,
 		.tcp_close = allow->tcp_close,
 		.skip_in_flight = allow->skip_in_flight,
+		.network_lock = allow->network_lock != NETWORK_LOCK_SKIP,
 		.file_locks = allow->file_locks,
 		.link_remap = allow->link_remap,
 		.force_irmap = allow->force_irmap,

@@ -24,6 +24,7 @@ struct policy {
 	bool tcp_established;
 	bool tcp_close;
 	bool skip_in_flight;
+	bool network_lock; /* connections are locked while nobody is there to answer */
 	bool file_locks;
 	bool link_remap;
 	bool force_irmap;

@@ -98,6 +98,9 @@ static int load_inventory(struct restore *r)
 		return report_refuse(r->report, -ENOTSUP, CODE_IMAGE_VERSION,
 				     "images of version %u; versions %d to %d can be read",
 				     e->img_version, IMAGE_VERSION_MIN, IMAGE_VERSION_MAX);
+	if (e->dump_criu_run_id && strlen(e->dump_criu_run_id) < MODEL_ID_MAX)
+		(void)snprintf(r->model.dump_id, MODEL_ID_MAX, "%s", e->dump_criu_run_id);
+	r->policy.tcp_close |= e->has_tcp_close && e->tcp_close;
 	return 0;
 }
 
