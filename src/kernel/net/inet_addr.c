@@ -87,12 +87,18 @@ int inet_addr_local(int fd, struct inet_addr *ret)
 	return r < 0 ? r : inet_addr_from_sockaddr(&sa, len, ret);
 }
 
-/* getpeername(2) gives nothing once the connection is closed; the option still knows. */
+/* getpeername(2) gives nothing once the connection is closed; the option still knows. It refuses
+ * more room than it needs. */
 int inet_addr_peer(int fd, struct inet_addr *ret)
 {
 	union inet_sockaddr sa = { 0 };
-	socklen_t len = sizeof(sa);
+	socklen_t len = sizeof(sa.in6);
 	int r = sys_getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &sa, &len);
+
+	if (r == -EINVAL) {
+		len = sizeof(sa.in);
+		r = sys_getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &sa, &len);
+	}
 
 	return r < 0 ? r : inet_addr_from_sockaddr(&sa, len, ret);
 }

@@ -167,7 +167,7 @@ static int addresses_read(int fd, struct inet_socket *s)
 	if (r < 0)
 		return r;
 	r = inet_addr_peer(fd, &s->peer);
-	if (r == -ENOTCONN || r == -EINVAL) {
+	if (r == -ENOTCONN) {
 		s->peer = (struct inet_addr){ .family = (uint16_t)s->family };
 		r = 0;
 	}
