@@ -9,7 +9,7 @@
 #include "kernel/sys.h"
 
 /* Linux 6.4; not in older headers. */
-enum { REQUEST_GET_SUD_CONFIG = 0x4210 };
+enum { REQUEST_GET_SUD_CONFIG = 0x4211 }; /* 0x4210 sets it */
 
 static void *ptr(uintptr_t number)
 {
