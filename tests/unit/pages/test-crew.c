@@ -56,13 +56,17 @@ static void nothing_is_left(void **state)
 	struct job j = { .fail_at = -1 };
 	size_t before = maps_count();
 	struct proc_pid self = PROC_PID_NONE;
-	scoped(proc_numbers_done) struct proc_numbers threads = { 0 };
+	struct proc_numbers threads = { 0 };
 
 	assert_int_equal(crew_run(4, work, &j), 0);
 	assert_int_equal(proc_pid_open(0, &self), 0);
 	assert_int_equal(proc_numbers_read(&self, "task", &threads), 0);
 	proc_pid_done(&self);
 	assert_int_equal(threads.n, 1);
+	proc_numbers_done(&threads); /* before skip(), which does not come back */
+#ifdef __SANITIZE_ADDRESS__
+	skip(); /* it keeps mappings of its own for every thread there ever was */
+#endif
 	assert_int_equal(maps_count(), before);
 }
 
