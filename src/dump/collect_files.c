@@ -57,7 +57,7 @@ int dump_collect_files(struct dump *d)
 	for (size_t i = 0; r == 0 && i < d->model.files.n; i++) {
 		struct file *f = d->model.files.at[i];
 
-		if (!f->kind->resolve)
+		if (!f->kind->resolve || f->is_refused)
 			continue;
 		REPORT_FRAME(d->report, "task %d: fd %d (%s)", f->task ? f->task->host_pid : 0,
 			     f->fd, f->kind->name);

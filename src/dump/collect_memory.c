@@ -122,3 +122,24 @@ int dump_collect_memory(struct dump *d)
 	}
 	return r;
 }
+
+int dump_confirm_memory(struct dump *d)
+{
+	vec_for_each(at, &d->model.mms) {
+		struct mm *mm = *at;
+
+		REPORT_FRAME(d->report, "task %d", mm->owner->host_pid);
+		vec_for_each(v, &mm->vmas) {
+			int r;
+
+			if (!(*v)->kind->confirm)
+				continue;
+			REPORT_FRAME(d->report, "mapping %" PRIx64 "-%" PRIx64, (*v)->start,
+				     (*v)->end);
+			r = (*v)->kind->confirm(&d->collect, mm->owner, *v);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}

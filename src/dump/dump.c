@@ -100,6 +100,7 @@ static const struct phase dump_phases[] = {
 	{ "files", STATS_CLOCK_write, dump_write_files },
 	{ "release", STATS_CLOCK_cure, dump_release_early },
 	{ "write", STATS_CLOCK_write, dump_write },
+	{ "confirm", STATS_CLOCK_write, dump_confirm_memory },
 	{ "complete", STATS_CLOCK_write, dump_complete },
 	{ "post-dump hooks", STATS_CLOCK_finish, dump_hook_after },
 	{ "finish", STATS_CLOCK_finish, dump_finish },

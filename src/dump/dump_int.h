@@ -35,6 +35,7 @@ int dump_cgroup_thaw(struct dump *d);
 int dump_collect_tasks(struct dump *d);
 int dump_collect_ids(struct dump *d);
 int dump_collect_memory(struct dump *d);
+int dump_confirm_memory(struct dump *d);
 int dump_collect_files(struct dump *d);
 int dump_collect_parts(struct dump *d);
 /* Nobody outside notices from here on that the tree stands still (collect_files.c). */

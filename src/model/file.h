@@ -36,6 +36,8 @@ struct file {
 	uint64_t map_start, map_end; /* FILE_USER_MAP: the range of the mapping */
 	int fd; /* slot in that task, or -1 - n for special users (see enum file_user) */
 
+	bool is_refused; /* dump: cannot be taken in, which was reported; the rest of it is not there */
+
 	/* Restore. */
 	int made_fd;        /* the maker's descriptor, or -EBADF until created */
 	struct task *maker; /* NULL: the broker */

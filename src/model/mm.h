@@ -99,6 +99,7 @@ struct aio_ring {
 	uint64_t id;
 	uint32_t nr_req;
 	uint32_t ring_len;
+	uint32_t tail; /* dump: requests finished so far, modulo the ring's size */
 };
 
 struct mm {

@@ -225,6 +225,7 @@ static int slot_meet(struct collect *c, struct task *t, int fd, const struct pro
 	}
 	if (r == 0 && f->kind->collect)
 		r = f->kind->collect(c, f, &view);
+	f->is_refused = r < 0;
 	*ret = f;
 	return r;
 }
@@ -268,7 +269,8 @@ int collect_slot_file(struct collect *c, struct task *t, int fd, struct file **r
 		return report_fail(c->report, r, "cannot tell open files apart");
 	if (known) {
 		*ret = ((struct first_slot *)known)->file;
-		return *ret ? 0 : -ENOTSUP; /* refused, and reported, when it was met first */
+		/* Refused, and reported, when it was met first. */
+		return *ret && !(*ret)->is_refused ? 0 : -ENOTSUP;
 	}
 	r = slot_meet(c, t, fd, &info, &first->file);
 	*ret = first->file;
@@ -318,7 +320,9 @@ static int path_file_meet(struct collect *c, struct task *t, enum file_user user
 		f->map_end = v->end;
 	}
 	*ret = f;
-	return f->kind->collect ? f->kind->collect(c, f, view) : 0;
+	r = f->kind->collect ? f->kind->collect(c, f, view) : 0;
+	f->is_refused = r < 0;
+	return r;
 }
 
 /* One file for all users of one inode under one name with the same flags: other names of it (hard

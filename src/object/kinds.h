@@ -3,7 +3,7 @@
  * The kinds of kernel objects, in families with the same verbs. A kind is one file and one row of
  *kinds.def; the phases of dump and restore are loops over these rows and never name a kind.
  *
- *	dump		match collect resolve lock ask answer encode write
+ *	dump		match collect resolve lock ask answer encode write confirm
  *	restore		load decode check plan create settle early late last
  *
  * Slots left NULL mean "nothing to do". Every verb returns 0 or a positive result, else -errno, and
@@ -155,6 +155,8 @@ struct mem_kind {
 	bool (*match)(const struct vma *v);
 	/* Sets status, flags, file, shmem, has_pages. */
 	int (*collect)(struct collect *c, struct task *t, struct vma *v);
+	/* When everything is written, before the tree goes on: whether it still holds. */
+	int (*confirm)(struct collect *c, struct task *t, struct vma *v);
 	/* Restore: whether an image's vma (status, flags) is of this kind. */
 	bool (*match_image)(const struct vma *v);
 	int (*decode)(struct model *m, struct vma *v);

@@ -32,7 +32,8 @@
 #define EPOLL_MANNERS ((uint32_t)(EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE))
 
 struct watch {
-	int number; /* that it was added under */
+	int number;   /* that it was added under */
+	uint32_t nth; /* dump: of those with this number */
 	uint32_t events;
 	uint64_t data;
 	uint32_t dev; /* of the file, kernel encoding */
@@ -98,18 +99,18 @@ static int eventpoll_fdinfo(struct collect *c, struct file *f, const char *key, 
 	return watch_scan(value, &w) ? vec_push(&eventpoll_of(f)->watches, w) : -EINVAL;
 }
 
-/* Whether watch number `i` is of file `f`. */
-static int watch_compare(const struct eventpoll *ep, size_t i, const struct file *f, bool *ret)
+/* Whether a watch is of file `f`. */
+static int watch_compare(const struct eventpoll *ep, const struct watch *w, const struct file *f,
+			 bool *ret)
 {
+	const struct kcmp_epoll_slot slot = { .efd = (uint32_t)ep->file.fd,
+					      .tfd = (uint32_t)w->number,
+					      .toff = w->nth };
 	const struct task *t = ep->file.task;
-	const struct watch *w = &ep->watches.at[i];
-	struct kcmp_epoll_slot slot = { .efd = (uint32_t)ep->file.fd, .tfd = (uint32_t)w->number };
 	int order, r;
 
 	if (f->fd < 0 || f->ino != w->ino)
 		return 0;
-	for (size_t before = 0; before < i; before++)
-		slot.toff += ep->watches.at[before].number == w->number;
 	r = kcmp_epoll_order((struct kcmp_ref){ .pid = f->task->host_pid,
 						.index = (unsigned long)f->fd },
 			     t->host_pid, slot, &order);
@@ -117,17 +118,16 @@ static int watch_compare(const struct eventpoll *ep, size_t i, const struct file
 	return r;
 }
 
-static int watch_resolve(struct collect *c, struct eventpoll *ep, size_t i)
+static int watch_resolve(struct collect *c, struct eventpoll *ep, struct watch *w)
 {
-	struct watch *w = &ep->watches.at[i];
 	struct file *likely = fdtable_find(ep->file.task->fdtable, w->number);
 	bool same = false;
-	int r = likely ? watch_compare(ep, i, likely, &same) : 0;
+	int r = likely ? watch_compare(ep, w, likely, &same) : 0;
 
 	if (r == 0 && same)
 		w->target = likely;
 	for (size_t n = 0; r == 0 && !w->target && n < c->model->files.n; n++) {
-		r = watch_compare(ep, i, c->model->files.at[n], &same);
+		r = watch_compare(ep, w, c->model->files.at[n], &same);
 		if (r == 0 && same)
 			w->target = c->model->files.at[n];
 	}
@@ -143,14 +143,30 @@ static int watch_resolve(struct collect *c, struct eventpoll *ep, size_t i)
 	return 0;
 }
 
+/* Tells watches apart that were added under one number, when that was one file after the other. */
+static int watches_count(struct eventpoll *ep)
+{
+	scoped(map_done) struct map last = { 0 }; /* (0, number) -> struct watch */
+
+	vec_for_each(w, &ep->watches) {
+		const struct watch *before = map_find(&last, 0, (uint64_t)w->number);
+
+		w->nth = before ? before->nth + 1 : 0;
+		if (map_set(&last, 0, (uint64_t)w->number, w) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int eventpoll_resolve(struct collect *c, struct file *f)
 {
 	struct eventpoll *ep = eventpoll_of(f);
-	int r = 0;
+	int r = watches_count(ep), one;
 
-	for (size_t i = 0; i < ep->watches.n; i++) {
-		int one = watch_resolve(c, ep, i);
-
+	if (r < 0)
+		return report_fail(c->report, r, "cannot note its watches");
+	vec_for_each(w, &ep->watches) {
+		one = watch_resolve(c, ep, w);
 		r = one < 0 ? one : r;
 	}
 	return r;

@@ -244,6 +244,13 @@ static int fifo_decode(struct model *m, struct file *f, const struct file_record
 	return r;
 }
 
+static int fifo_check(struct check *k, struct file *f)
+{
+	const struct fifo *p = fifo_end_of(f)->fifo;
+
+	return &p->ends.at[0]->file == f ? pipe_data_check(k, p->data) : 0;
+}
+
 static int fifo_plan(struct model *m, struct report *rep)
 {
 	vec_for_each(at, &m->files) {
@@ -358,6 +365,7 @@ const struct file_kind file_kind_fifo = {
 	.write = fifo_write,
 	.load = fifo_load,
 	.decode = fifo_decode,
+	.check = fifo_check,
 	.plan = fifo_plan,
 	.create = fifo_create,
 	.extra_done = fifos_done,

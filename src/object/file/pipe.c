@@ -260,6 +260,13 @@ static int pipe_decode(struct model *m, struct file *f, const struct file_record
 	return r;
 }
 
+static int pipe_check(struct check *k, struct file *f)
+{
+	const struct pipe *p = pipe_end_of(f)->pipe;
+
+	return &p->ends.at[0]->file == f ? pipe_data_check(k, p->data) : 0;
+}
+
 /* The ends that pipe(2) made, until somebody gets them. */
 struct fresh_pipe {
 	int fd[2]; /* reading, writing; owned */
@@ -379,6 +386,7 @@ const struct file_kind file_kind_pipe = {
 	.write = pipe_write,
 	.load = pipe_load,
 	.decode = pipe_decode,
+	.check = pipe_check,
 	.create = pipe_create,
 	.extra_done = pipes_done,
 };

@@ -11,10 +11,14 @@
 #include "image/reader.h"
 #include "image/writer.h"
 #include "kernel/sys.h"
+#include "object/check.h"
 
 #define PIECE(len, is_packet) ((uint32_t)(len) << 1 | (is_packet))
 #define PIECE_LEN(piece)      ((piece) >> 1)
 #define PIECE_IS_PACKET(p)    ((p)&1)
+
+/* What anybody may have, unless the administrator said otherwise: /proc/sys/fs/pipe-max-size. */
+#define CAPACITY_ALLOWED (1 << 20)
 
 /* ---- reading ---- */
 
@@ -43,15 +47,25 @@ static int pipe_pair_open(struct pipe_pair *p, int capacity)
 	return r < 0 ? r : 0;
 }
 
-/* All that is in `fd`, as references: gives the number of bytes. */
+/*
+ * All that is in `fd`, as references: gives the number of bytes. A pipe larger than we may make one
+ * is fine as long as not so much is in it; else -EPERM.
+ */
 static int pipe_copy(int fd, int capacity, struct pipe_pair *copy)
 {
-	int r = pipe_pair_open(copy, capacity);
+	int r = pipe_pair_open(copy, capacity), waiting = 0;
 	ssize_t n;
 
+	if (r == -EPERM) {
+		r = pipe_pair_open(copy, CAPACITY_ALLOWED);
+		if (r == 0)
+			r = sys_ioctl_ptr(fd, FIONREAD, &waiting);
+	}
 	if (r < 0)
 		return r;
 	n = sys_tee(fd, copy->fd[1], INT_MAX, SPLICE_F_NONBLOCK);
+	if (n >= 0 && n < waiting)
+		return -EPERM;
 	return n == -EAGAIN ? 0 : (int)n;
 }
 
@@ -233,6 +247,27 @@ int pipe_data_load(struct load_images *in, enum image_type type, struct map *by_
 
 /* ---- putting back ---- */
 
+static int capacity_refuse(struct report *rep, const struct pipe_data *d)
+{
+	return report_refuse_with(rep, -EPERM, CODE_LIMIT, "raise /proc/sys/fs/pipe-max-size",
+				  "a pipe of %u bytes is larger than this host allows",
+				  d->capacity);
+}
+
+/* A pipe of our own tells what is allowed. */
+int pipe_data_check(struct check *k, const struct pipe_data *d)
+{
+	scoped(pipe_pair_done) struct pipe_pair own = PIPE_PAIR_NONE;
+	int r;
+
+	if (!d || !d->capacity)
+		return 0;
+	r = pipe_pair_open(&own, (int)d->capacity);
+	if (r == -EPERM)
+		return capacity_refuse(k->report, d);
+	return r < 0 ? report_fail(k->report, r, "cannot make a pipe of %u bytes", d->capacity) : 0;
+}
+
 static int capacity_set(struct env *env, const struct pipe_data *d, int fd)
 {
 	int now = sys_fcntl(fd, F_GETPIPE_SZ, 0), r = now;
@@ -240,10 +275,7 @@ static int capacity_set(struct env *env, const struct pipe_data *d, int fd)
 	if (now >= 0 && d->capacity && (uint32_t)now != d->capacity)
 		r = sys_fcntl(fd, F_SETPIPE_SZ, d->capacity);
 	if (r == -EPERM)
-		return report_refuse_with(env->report, r, CODE_LIMIT,
-					  "raise /proc/sys/fs/pipe-max-size",
-					  "a pipe of %u bytes is larger than this host allows",
-					  d->capacity);
+		return capacity_refuse(env->report, d);
 	return r < 0 ? report_fail(env->report, r, "cannot set the size of a pipe to %u bytes",
 				   d->capacity)
 		     : 0;

@@ -37,6 +37,10 @@ int pipe_data_write(struct image_writer *out, const struct pipe_data *d) nodisca
 enum image_type;
 int pipe_data_load(struct load_images *in, enum image_type type, struct map *by_id) nodiscard;
 
+/* Whether this host lets us have a pipe of that size. Reported: E-LIMIT. d may be NULL. */
+struct check;
+int pipe_data_check(struct check *k, const struct pipe_data *d) nodiscard;
+
 /*
  * Gives a fresh, empty pipe its capacity and its contents. fd: a writing end (or both); its status
  * flags are used and left different. Reported: E-LIMIT, E-IMAGE-DAMAGED when it does not fit.

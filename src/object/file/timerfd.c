@@ -161,25 +161,6 @@ static int timerfd_decode(struct model *m, struct file *f, const struct file_rec
 	return 0;
 }
 
-static int timerfd_make(struct env *env, struct file *f, int *ret_fd)
-{
-	struct timerfd *t = timerfd_of(f);
-	scoped(fd_close) int fd = sys_timerfd_create(t->clock, TFD_CLOEXEC);
-	int r;
-
-	if (fd < 0)
-		return report_fail(env->report, fd, "cannot make a timer of clock %d", t->clock);
-	/* Setting the time clears it again; here it shows whether the kernel can do it at all. */
-	r = t->ticks ? sys_ioctl_ptr(fd, TFD_IOC_SET_TICKS, &t->ticks) : 0;
-	if (r < 0)
-		return report_fail(env->report, r, "cannot set %" PRIu64 " expirations", t->ticks);
-	r = env_apply_common(env, f, fd, false);
-	if (r < 0)
-		return r;
-	*ret_fd = fd_take(&fd);
-	return 0;
-}
-
 /* The clock that runs behind one that also wakes the machine up. */
 static clockid_t clock_plain(int clock)
 {
@@ -209,9 +190,9 @@ static int time_make_absolute(int clock, struct timespec *ts)
 	return 0;
 }
 
-static int timerfd_last(struct env *env, struct file *f, int fd, struct program *p)
+/* What to set it to, now. */
+static int timer_when(struct env *env, const struct timerfd *t, struct itimerspec *ret)
 {
-	struct timerfd *t = timerfd_of(f);
 	struct itimerspec when = t->left;
 	int r = 0;
 
@@ -221,7 +202,60 @@ static int timerfd_last(struct env *env, struct file *f, int fd, struct program 
 		r = time_make_absolute(t->clock, &when.it_value);
 	if (r < 0)
 		return report_fail(env->report, r, "cannot read clock %d", t->clock);
-	if (!time_is_zero(&when.it_value) || !time_is_zero(&when.it_interval) || t->settime_flags) {
+	*ret = when;
+	return 0;
+}
+
+static bool timer_is_set(const struct timerfd *t)
+{
+	return !time_is_zero(&t->left.it_value) || !time_is_zero(&t->left.it_interval) ||
+	       t->settime_flags;
+}
+
+/* One that no table holds (it is in flight) has nobody to arm it later. */
+static int timer_arm(struct env *env, struct timerfd *t, int fd)
+{
+	struct itimerspec when;
+	int r = timer_when(env, t, &when);
+
+	if (r < 0)
+		return r;
+	if (timer_is_set(t))
+		r = sys_timerfd_settime(fd, (int)t->settime_flags, &when, NULL);
+	return r < 0 ? report_fail(env->report, r, "cannot arm it") : 0;
+}
+
+static int timerfd_make(struct env *env, struct file *f, int *ret_fd)
+{
+	struct timerfd *t = timerfd_of(f);
+	scoped(fd_close) int fd = sys_timerfd_create(t->clock, TFD_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return report_fail(env->report, fd, "cannot make a timer of clock %d", t->clock);
+	/* Setting the time clears it again; here it shows whether the kernel can do it at all. */
+	r = f->in_slots ? 0 : timer_arm(env, t, fd);
+	if (r < 0)
+		return r;
+	r = t->ticks ? sys_ioctl_ptr(fd, TFD_IOC_SET_TICKS, &t->ticks) : 0;
+	if (r < 0)
+		return report_fail(env->report, r, "cannot set %" PRIu64 " expirations", t->ticks);
+	r = env_apply_common(env, f, fd, false);
+	if (r < 0)
+		return r;
+	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+static int timerfd_last(struct env *env, struct file *f, int fd, struct program *p)
+{
+	struct timerfd *t = timerfd_of(f);
+	struct itimerspec when;
+	int r = timer_when(env, t, &when);
+
+	if (r < 0)
+		return r;
+	if (timer_is_set(t)) {
 		program_must(p, SYS_timerfd_settime,
 			     ARGS(fd, t->settime_flags, arg_at(program_put(p, &when, sizeof(when))),
 				  0));

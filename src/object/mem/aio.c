@@ -9,7 +9,8 @@
  * On restore a context with as many events is made and moved. The kernel keeps the tail to itself,
  * so it is brought there by requests that do nothing; then the old events are put back.
  *
- * Not covered: requests that were in flight. The kernel shows them to nobody.
+ * Not covered: requests that are in flight. The kernel shows them to nobody; only those that finish
+ * while we dump are noticed, and then the dump is refused.
  */
 #include <fcntl.h>
 #include <linux/aio_abi.h>
@@ -62,14 +63,21 @@ static bool aio_match(const struct vma *v)
 	return v->map_kind == PROC_MAP_FILE && v->deleted && strcmp(v->name, "/[aio]") == 0;
 }
 
-static int aio_collect(struct collect *c, struct task *t, struct vma *v)
+static int ring_read(struct collect *c, const struct task *t, const struct vma *v, struct ring *ret)
 {
 	scoped(mem_remote_done) struct mem_remote mem = mem_remote_of(&live_of(t)->proc);
+	int r = mem_read(&mem, REMOTE(v->start), ret, sizeof(*ret));
+
+	return r < 0 ? report_fail(c->report, r, "cannot read the ring") : 0;
+}
+
+static int aio_collect(struct collect *c, struct task *t, struct vma *v)
+{
 	struct ring ring;
-	int r = mem_read(&mem, REMOTE(v->start), &ring, sizeof(ring));
+	int r = ring_read(c, t, v, &ring);
 
 	if (r < 0)
-		return report_fail(c->report, r, "cannot read the ring");
+		return r;
 	if (ring.magic != AIO_MAGIC || ring.nr != ring_room(v->end - v->start) ||
 	    ring.head >= ring.nr || ring.tail >= ring.nr)
 		return report_refuse(c->report, -ENOTSUP, CODE_AIO,
@@ -81,8 +89,23 @@ static int aio_collect(struct collect *c, struct task *t, struct vma *v)
 	r = vec_push(&t->mm->aio_rings,
 		     (struct aio_ring){ .id = v->start,
 					.nr_req = ring_requests(v->end - v->start),
-					.ring_len = (uint32_t)(v->end - v->start) });
+					.ring_len = (uint32_t)(v->end - v->start),
+					.tail = ring.tail });
 	return r < 0 ? report_fail(c->report, r, "cannot note it") : 0;
+}
+
+/* What finished meanwhile has written to memory that may have been stored before. */
+static int aio_confirm(struct collect *c, struct task *t, struct vma *v)
+{
+	struct ring ring;
+	int r = ring_read(c, t, v, &ring);
+
+	vec_for_each(known, &t->mm->aio_rings)
+		if (r == 0 && known->id == v->start && known->tail != ring.tail)
+			return report_refuse_with(c->report, -ENOTSUP, CODE_AIO,
+						  "try again when its I/O is done",
+						  "requests finished while it was being dumped");
+	return r;
 }
 
 /* ---- restore ---- */
@@ -210,6 +233,7 @@ const struct mem_kind mem_kind_aio = {
 	.about = "contexts of asynchronous I/O (io_setup)",
 	.match = aio_match,
 	.collect = aio_collect,
+	.confirm = aio_confirm,
 	.match_image = aio_match_image,
 	.decode = aio_decode,
 	.map = aio_map,

@@ -4,6 +4,8 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #ifndef MAP_DROPPABLE
@@ -122,4 +124,33 @@ CR_TEST(guard, regions_survive, .skip = skip_without_guards)
 		ASSERT_EQ(is_readable(at + i * 4096), i != 2 && i != 3 && i != 7);
 	ASSERT_EQ(at[0], 1);
 	ASSERT_EQ(at[5 * 4096], 6);
+}
+
+CR_TEST(sysv, segment_of_the_host_is_refused, .refused = "E-VMA-KIND")
+{
+	int id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+	void *at = shmat(id, NULL, 0);
+
+	ASSERT(at != (void *)-1);
+	ASSERT_EQ(shmctl(id, IPC_RMID, NULL), 0);
+	cr_point();
+}
+
+static const char *skip_without_io_uring(void)
+{
+	char params[120] = "";
+	int fd = (int)syscall(SYS_io_uring_setup, 1, params);
+
+	if (fd < 0)
+		return "this kernel has no io_uring, or forbids it";
+	close(fd);
+	return NULL;
+}
+
+CR_TEST(io_uring, is_refused_by_name, .refused = "E-IO-URING", .skip = skip_without_io_uring)
+{
+	char params[120] = "";
+
+	ASSERT(syscall(SYS_io_uring_setup, 1, params) >= 0);
+	cr_point();
 }
