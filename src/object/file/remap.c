@@ -1,6 +1,10 @@
 /* The table of remapped files. See remap.h. */
 #include "object/file/remap.h"
 
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
 #include "image/dir.h"
 #include "image/reader.h"
 #include "image/writer.h"
@@ -61,6 +65,23 @@ static RemapType remap_type_encode(enum remap type)
 	return REMAP_TYPE__LINKED;
 }
 
+/* Directories behind what may lie in them, the deepest first: CRIU takes ghosts away in this order.
+ */
+static int entry_order(const void *a, const void *b, void *model)
+{
+	const struct remap_entry *ea = a, *eb = b;
+	const struct path_file *fa = path_file_find(model, ea->orig_id);
+	const struct path_file *fb = path_file_find(model, eb->orig_id);
+	bool da = S_ISDIR(fa->file.mode), db = S_ISDIR(fb->file.mode);
+	size_t la = da ? strlen(fa->name) : 0, lb = db ? strlen(fb->name) : 0;
+
+	if (da != db)
+		return da ? 1 : -1;
+	if (la != lb)
+		return la > lb ? -1 : 1;
+	return ea->orig_id < eb->orig_id ? -1 : ea->orig_id > eb->orig_id;
+}
+
 int remaps_write(struct remaps *rs, struct dump_images *out)
 {
 	scoped(image_writer_free) struct image_writer *w = NULL;
@@ -69,6 +90,7 @@ int remaps_write(struct remaps *rs, struct dump_images *out)
 
 	if (!rs->entries.n)
 		return 0;
+	qsort_r(rs->entries.at, rs->entries.n, sizeof(*rs->entries.at), entry_order, out->model);
 	r = image_writer_create(out->dir, IMAGE_REMAP_FPATH, IMAGE_ONE, &err, &w);
 	vec_for_each(e, &rs->entries) {
 		RemapFilePathEntry msg = REMAP_FILE_PATH_ENTRY__INIT;
