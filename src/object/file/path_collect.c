@@ -319,6 +319,21 @@ static void build_id_collect(struct path_file *pf, const struct fd_view *v)
 		pf->build_id.len = 0; /* the size alone is compared then */
 }
 
+/* Slots have it from fdinfo; mappings, directories and programs do not. */
+static void mnt_id_collect(struct collect *c, struct path_file *pf, const struct fd_view *v)
+{
+	const struct ns *ns = pf->file.task->ns[NS_MNT];
+	struct statx sx = { 0 };
+
+	pf->has_mnt_id = ns && ns->place != NS_OURS;
+	if (pf->file.mnt_id >= 0 || (!pf->has_mnt_id && !c->policy->n_externals))
+		return;
+	if (sys_statx(v->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) == 0 &&
+	    (sx.stx_mask & STATX_MNT_ID))
+		pf->file.mnt_id = (int)sx.stx_mnt_id;
+	pf->has_mnt_id = pf->has_mnt_id && pf->file.mnt_id >= 0;
+}
+
 static bool external_collect(struct collect *c, struct path_file *pf, const struct fd_view *v)
 {
 	char key[64];
@@ -338,8 +353,10 @@ static bool external_collect(struct collect *c, struct path_file *pf, const stru
 int path_file_collect(struct collect *c, struct file *f, const struct fd_view *v)
 {
 	struct path_file *pf = path_file_of(f);
-	int r = external_collect(c, pf, v) ? 0 : name_collect(c, pf, v);
+	int r;
 
+	mnt_id_collect(c, pf, v);
+	r = external_collect(c, pf, v) ? 0 : name_collect(c, pf, v);
 	if (r < 0)
 		return r;
 	if (!pf->name)
@@ -347,7 +364,7 @@ int path_file_collect(struct collect *c, struct file *f, const struct fd_view *v
 	pf->has_size = size_is_comparable(f);
 	if (pf->has_size) {
 		pf->size = (uint64_t)v->st->st_size;
-		if (c->policy->file_validation == VALIDATE_BUILD_ID)
+		if (c->policy->file_validation == VALIDATE_BUILD_ID && pf->remap != REMAP_GHOST)
 			build_id_collect(pf, v);
 	}
 	return 0;

@@ -11,10 +11,13 @@
 #include "object/file/file_common.h"
 #include "schema/regfile.pb-c.h"
 
-/* Flags that open(2) obeys once and that would do harm a second time; FASYNC only fcntl(2) can set.
- */
-#define FLAGS_ONCE  (O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC | FASYNC)
-#define TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
+/* Flags of an open file that open(2) takes again. The others it obeys once, or only fcntl(2) can
+ * set them, or they are the kernel's own. O_LARGEFILE comes by itself. */
+#define FLAGS_KEPT                                                                                 \
+	(O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_DIRECT | O_DIRECTORY | O_NOFOLLOW |        \
+	 O_NOATIME | O_PATH)
+#define FLAGS_OF_PLACES (O_PATH | O_DIRECTORY | O_NOFOLLOW)
+#define TMPFILE_BIT     (O_TMPFILE & ~O_DIRECTORY)
 
 /* ---- images ---- */
 
@@ -31,6 +34,8 @@ int path_file_encode(const struct path_file *pf, struct arena *arena, struct Reg
 	re->pos = pf->file.pos;
 	re->fown = fown_encode(&pf->file.fown, arena);
 	re->name = arena_str(arena, pf->name);
+	re->has_mnt_id = pf->has_mnt_id;
+	re->mnt_id = pf->file.mnt_id;
 	re->has_mode = pf->file.mode != 0;
 	re->mode = pf->file.mode;
 	re->has_size = pf->has_size;
@@ -81,10 +86,9 @@ void path_file_done(struct path_file *pf)
 
 uint32_t path_open_flags(uint32_t flags)
 {
-	flags &= ~(uint32_t)FLAGS_ONCE;
 	if (flags & TMPFILE_BIT) /* it is there by now: as a ghost, or linked somewhere */
 		flags &= ~(uint32_t)O_TMPFILE;
-	return flags;
+	return flags & (flags & O_PATH ? FLAGS_OF_PLACES : FLAGS_KEPT);
 }
 
 int path_open_beneath(int root, const char *name, uint32_t flags)

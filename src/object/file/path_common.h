@@ -24,7 +24,8 @@ struct path_file {
 	char *name;       /* owned: the path below the root of its mount namespace, beginning with
 			     '/'; of an external one its key, "file[MNT:INO]" */
 	bool is_external;
-	bool has_size; /* size is to be compared at restore */
+	bool has_mnt_id; /* file.mnt_id is of a mount namespace that is dumped, too */
+	bool has_size;   /* size is to be compared at restore */
 	uint64_t size;
 	struct build_id build_id; /* len 0: none */
 

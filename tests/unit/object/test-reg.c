@@ -17,13 +17,16 @@
 #include "base/fd.h"
 #include "base/undo.h"
 #include "image/dir.h"
+#include "image/writer.h"
 #include "kernel/sys.h"
 #include "object/check.h"
 #include "object/collect.h"
 #include "object/env.h"
+#include "object/file/ghost.h"
 #include "object/file/path_common.h"
 #include "object/file/remap.h"
 #include "schema/fdinfo.pb-c.h"
+#include "schema/ghost-file.pb-c.h"
 #include "schema/regfile.pb-c.h"
 
 #define FILES_MAX 16
@@ -876,6 +879,91 @@ static void remaps_of_unknown_files_are_refused(void **state)
 	close(fd);
 }
 
+/* A ghost image of one's own making: attributes, then one piece. */
+static void forge_ghost(struct fixture *x, GhostFileEntry *head, const GhostChunkEntry *piece)
+{
+	struct image_writer *w = NULL;
+
+	assert_int_equal(image_writer_create(x->in.dir, IMAGE_GHOST_FILE, 1, NULL, &w), 0);
+	assert_int_equal(image_write(w, &head->base), 0);
+	if (piece) {
+		assert_int_equal(image_write(w, &piece->base), 0);
+		assert_int_equal(image_write_raw(w, "12345678", 8), 0);
+	}
+	assert_int_equal(image_writer_finish(w), 0);
+	image_writer_free(w);
+}
+
+static void impossible_ghosts_are_refused(void **state)
+{
+	static const struct {
+		uint32_t mode;
+		bool chunks, has_size;
+		uint64_t size;
+	} cases[] = {
+		{ 0100600 | 1 << 20, false, false, 0 }, /* bits that no mode has */
+		{ 0000600, false, false, 0 },           /* no type */
+		{ S_IFLNK | 0777, false, false, 0 },    /* no target */
+		{ S_IFCHR | 0600, false, false, 0 },    /* no device */
+		{ S_IFREG | 0600, true, false, 0 },     /* pieces of what size? */
+		{ S_IFREG | 0600, true, true, UINT64_MAX },
+	};
+	struct fixture *x = *state;
+	int fd = make_file("a", "content", O_RDWR);
+	struct ghost *g;
+
+	assert_int_equal(unlink("a"), 0);
+	(void)dump(x, fd);
+	write_images(x);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		GhostFileEntry head = GHOST_FILE_ENTRY__INIT;
+
+		head.mode = cases[i].mode;
+		head.has_chunks = head.chunks = cases[i].chunks;
+		head.has_size = cases[i].has_size;
+		head.size = cases[i].size;
+		forge_ghost(x, &head, NULL);
+		assert_int_equal(ghost_load(&x->in, 1, &g), -EUCLEAN);
+		assert_int_equal(x->report.n_failures, 1);
+		assert_true(has_code(x, CODE_IMAGE_DAMAGED));
+		report_clear(&x->report);
+	}
+	assert_int_equal(unlink("img/ghost-file-1.img"), 0);
+	assert_true(load(x) < 0);
+	assert_true(has_code(x, CODE_IMAGE_MISSING));
+	close(fd);
+}
+
+static void pieces_outside_of_a_ghost_are_refused(void **state)
+{
+	static const struct {
+		uint64_t off, len;
+	} cases[] = { { 100, 8 }, { 96, 8 }, { UINT64_MAX, 8 }, { 8, UINT64_MAX - 4 }, { 0, 9 } };
+	struct fixture *x = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int fd = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		GhostFileEntry head = GHOST_FILE_ENTRY__INIT;
+		GhostChunkEntry piece = GHOST_CHUNK_ENTRY__INIT;
+		struct ghost *g;
+
+		if (fd < 0)
+			skip();
+		head.mode = S_IFREG | 0600;
+		head.has_chunks = head.chunks = head.has_size = true;
+		head.size = 100;
+		piece.off = cases[i].off;
+		piece.len = cases[i].len;
+		forge_ghost(x, &head, &piece);
+		assert_int_equal(ghost_load(&x->in, 1, &g), 0);
+		assert_int_equal(ghost_fill(g, &x->in, fd), -EUCLEAN);
+		assert_true(has_code(x, CODE_IMAGE_DAMAGED));
+		report_clear(&x->report);
+		ghost_free(g);
+		close(fd);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -905,6 +993,8 @@ int main(void)
 		TEST(files_of_live_tasks_wait_for_them),
 		TEST(damaged_records_are_refused),
 		TEST(remaps_of_unknown_files_are_refused),
+		TEST(impossible_ghosts_are_refused),
+		TEST(pieces_outside_of_a_ghost_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
