@@ -35,6 +35,7 @@ struct file {
 	struct task *task;
 	uint64_t map_start, map_end; /* FILE_USER_MAP: the range of the mapping */
 	int fd; /* slot in that task, or -1 - n for special users (see enum file_user) */
+	int queue_fd; /* dump, FILE_USER_QUEUE: our own descriptor of it */
 
 	bool is_refused; /* dump: cannot be taken in, which was reported; the rest of it is not there */
 
@@ -43,6 +44,7 @@ struct file {
 	struct task *maker; /* NULL: the broker */
 	int planned_fd;     /* made by a task: the number it has there, known to everybody */
 	bool in_slots;      /* some table has it (else only mapped, cwd, exe, in flight...) */
+	bool in_queue; /* is in flight in some queue */
 	bool settled;
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "kernel/kcmp.h"
@@ -68,6 +69,12 @@ int file_borrow_fd(const struct file *f, int *ret_fd)
 {
 	int fd;
 
+	if (f->fd == FILE_USER_QUEUE) {
+		fd = fd_dup_above(f->queue_fd, 0);
+		if (fd >= 0)
+			*ret_fd = fd;
+		return MIN(fd, 0);
+	}
 	if (f->fd < 0)
 		return user_open(f->task, (enum file_user)f->fd, f->map_start, f->map_end, NULL, 0,
 				 ret_fd);
@@ -184,10 +191,38 @@ static int slot_owner(struct collect *c, struct file *f, int fd)
 	return 0;
 }
 
-static int slot_meet(struct collect *c, struct task *t, int fd, const struct proc_fdinfo *info,
+/* Where an open file is met: a slot of a live task, or a descriptor of ours that came out of a
+ * queue. */
+struct meeting {
+	struct task *task;           /* whose file it is */
+	const struct proc_pid *proc; /* the table that fd is a number of */
+	pid_t pid;
+	int fd;
+	bool ours;
+};
+
+static int meeting_fetch(const struct meeting *m)
+{
+	if (m->ours)
+		return fd_dup_above(m->fd, 0);
+	return sys_pidfd_getfd(live_of(m->task)->pidfd, m->fd, 0);
+}
+
+static void meeting_note(const struct meeting *m, const struct proc_fdinfo *info, struct file *f)
+{
+	f->task = m->task;
+	f->fd = m->ours ? FILE_USER_QUEUE : m->fd;
+	f->queue_fd = m->ours ? m->fd : -EBADF;
+	f->in_slots = !m->ours;
+	f->flags = info->flags & ~(uint32_t)O_CLOEXEC;
+	f->pos = info->pos;
+	f->mnt_id = info->mnt_id;
+}
+
+static int slot_meet(struct collect *c, const struct meeting *m, const struct proc_fdinfo *info,
 		     struct file **ret)
 {
-	scoped(fd_close) int copy = sys_pidfd_getfd(live_of(t)->pidfd, fd, 0);
+	scoped(fd_close) int copy = meeting_fetch(m);
 	struct proc_fdinfo again;
 	char link[LINK_MAX_LEN];
 	struct fd_view view;
@@ -197,7 +232,7 @@ static int slot_meet(struct collect *c, struct task *t, int fd, const struct pro
 
 	if (copy < 0)
 		return report_fail(c->report, copy, "cannot fetch the descriptor");
-	r = (int)proc_fd_link(&live_of(t)->proc, fd, link, sizeof(link));
+	r = (int)proc_fd_link(m->proc, m->fd, link, sizeof(link));
 	if (r < 0)
 		return report_fail(c->report, r, "cannot read its link");
 	r = file_view(c, copy, link, &st, &view);
@@ -208,18 +243,13 @@ static int slot_meet(struct collect *c, struct task *t, int fd, const struct pro
 	if (r < 0)
 		return r;
 
-	f->task = t;
-	f->fd = fd;
-	f->in_slots = true;
-	f->flags = info->flags & ~(uint32_t)O_CLOEXEC;
-	f->pos = info->pos;
-	f->mnt_id = info->mnt_id;
+	meeting_note(m, info, f);
 	if (!(f->flags & O_PATH))
 		r = slot_owner(c, f, copy);
 	if (r == 0 && f->kind->fdinfo) {
 		struct fdinfo_ctx ctx = { .c = c, .f = f };
 
-		r = proc_fdinfo_read(&live_of(t)->proc, fd, &c->text, slot_line, &ctx, &again);
+		r = proc_fdinfo_read(m->proc, m->fd, &c->text, slot_line, &ctx, &again);
 		if (r < 0 && !report_first(c->report))
 			r = report_fail(c->report, r, "cannot read its fdinfo");
 	}
@@ -240,8 +270,8 @@ static struct first_slot *identity_slot(struct collect *c)
 	return ARENA_NEW(&c->arena, struct first_slot);
 }
 
-int collect_slot_file(struct collect *c, struct task *t, int fd, struct file **ret,
-		      bool *ret_cloexec)
+static int file_identify(struct collect *c, const struct meeting *m, struct file **ret,
+			 bool *ret_cloexec)
 {
 	struct first_slot *first;
 	struct proc_fdinfo info;
@@ -250,10 +280,9 @@ int collect_slot_file(struct collect *c, struct task *t, int fd, struct file **r
 	struct stat st;
 	int r;
 
-	REPORT_FRAME(c->report, "fd %d", fd);
-	r = proc_fdinfo_read(&live_of(t)->proc, fd, &c->text, NULL, NULL, &info);
+	r = proc_fdinfo_read(m->proc, m->fd, &c->text, NULL, NULL, &info);
 	if (r == 0)
-		r = proc_fd_stat(&live_of(t)->proc, fd, &st);
+		r = proc_fd_stat(m->proc, m->fd, &st);
 	if (r < 0)
 		return report_fail(c->report, r, "cannot read its fdinfo");
 
@@ -264,7 +293,7 @@ int collect_slot_file(struct collect *c, struct task *t, int fd, struct file **r
 	if (!first)
 		return report_fail(c->report, -ENOMEM, "cannot note an open file");
 	r = identity_find_or_add(&c->files, generation,
-				 (struct handle){ .pid = t->host_pid, .fd = fd }, first, &known);
+				 (struct handle){ .pid = m->pid, .fd = m->fd }, first, &known);
 	if (r < 0)
 		return report_fail(c->report, r, "cannot tell open files apart");
 	if (known) {
@@ -272,9 +301,41 @@ int collect_slot_file(struct collect *c, struct task *t, int fd, struct file **r
 		/* Refused, and reported, when it was met first. */
 		return *ret && !(*ret)->is_refused ? 0 : -ENOTSUP;
 	}
-	r = slot_meet(c, t, fd, &info, &first->file);
+	r = slot_meet(c, m, &info, &first->file);
 	*ret = first->file;
 	return r;
+}
+
+int collect_slot_file(struct collect *c, struct task *t, int fd, struct file **ret,
+		      bool *ret_cloexec)
+{
+	const struct meeting m = {
+		.task = t, .proc = &live_of(t)->proc, .pid = t->host_pid, .fd = fd
+	};
+
+	REPORT_FRAME(c->report, "fd %d", fd);
+	return file_identify(c, &m, ret, ret_cloexec);
+}
+
+int collect_queue_file(struct collect *c, struct task *t, int fd, struct file **ret)
+{
+	scoped(proc_pid_done) struct proc_pid self = PROC_PID_NONE;
+	struct meeting m = { .task = t, .proc = &self, .fd = fd, .ours = true };
+	bool cloexec;
+	int r = proc_pid_open(0, &self);
+
+	if (r < 0)
+		return report_fail(c->report, r, "cannot look at our own descriptors");
+	m.pid = getpid();
+	REPORT_FRAME(c->report, "a descriptor in flight");
+	return file_identify(c, &m, ret, &cloexec);
+}
+
+struct handle file_handle(const struct file *f)
+{
+	if (f->fd == FILE_USER_QUEUE)
+		return (struct handle){ .pid = getpid(), .fd = f->queue_fd };
+	return (struct handle){ .pid = f->task->host_pid, .fd = f->fd };
 }
 
 int collect_file_cmp(void *ctx, struct handle a, struct handle b, int *ret_order)

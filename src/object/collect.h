@@ -54,6 +54,17 @@ static inline struct live_thread *live_thread_of(const struct thread *th)
 int collect_slot_file(struct collect *c, struct task *t, int fd, struct file **ret,
 		      bool *ret_cloexec) nodiscard;
 
+/*
+ * The same for a descriptor of ours that was received from a queue: a file in flight, of task t if
+ * nobody else has it open (f->fd is FILE_USER_QUEUE). fd is borrowed, and must stay open as long as
+ * the dump when it became the file's own (f->queue_fd == fd). Reported.
+ */
+int collect_queue_file(struct collect *c, struct task *t, int fd, struct file **ret) nodiscard;
+
+/* A process and a descriptor of it that is this file: for kcmp(2). fd is negative when no table has
+ * it. */
+struct handle file_handle(const struct file *f);
+
 /* The order of open file descriptions: kcmp(2) KCMP_FILE. For identity_init() of collect.files. */
 int collect_file_cmp(void *ctx, struct handle a, struct handle b, int *ret_order);
 

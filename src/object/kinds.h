@@ -79,8 +79,12 @@ struct file_kind {
 	int (*plan)(struct model *m, struct report *rep);
 	/* In the maker. Others made by the same call are handed over with env_deposit_take(). */
 	int (*create)(struct env *env, struct file *f, int *ret_fd);
+	/* Once, in the broker, when every file that it makes exists: what files do with each other
+	 * and no task is needed for. */
+	int (*link)(struct env *env);
 	/* In the owner of the first table that holds it, when every task has its slots; fd is the
-	 * number there. */
+	 * number there. Files in flight that no table holds: in the root task, fd is the maker's.
+	 */
 	int (*settle)(struct env *env, struct file *f, int fd);
 	/* Steps of the program of that same task's leader, after it has been seized: what starts
 	 * clocks. */

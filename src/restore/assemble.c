@@ -57,6 +57,27 @@ static int task_place(struct restore *r, struct task *t)
 	return 0;
 }
 
+/* Files that wait in a queue and nowhere else: somebody must settle them. */
+static int queued_settle(struct restore *r, struct task *t)
+{
+	vec_for_each(f, &r->model.files) {
+		bool owned = false;
+		int fd, rc;
+
+		if (t != r->model.root || (*f)->in_slots || !(*f)->in_queue || !(*f)->kind->settle)
+			continue;
+		REPORT_FRAME(r->report, "file %u (%s)", (*f)->id, (*f)->kind->name);
+		rc = env_file_fd(&r->env, *f, &fd, &owned);
+		if (rc == 0)
+			rc = (*f)->kind->settle(&r->env, *f, fd);
+		if (owned)
+			fd_close(fd);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
 static int task_settle_files(struct restore *r, struct task *t)
 {
 	if (t->fdtable->owner != t)
@@ -149,6 +170,8 @@ int task_assemble(struct restore *r, struct task *t)
 		rc = stage_finish(r->shared, STAGE_place);
 	if (rc == 0)
 		rc = task_settle_files(r, t);
+	if (rc == 0)
+		rc = queued_settle(r, t);
 	if (rc == 0)
 		rc = memory_finish(r, t);
 	if (rc == 0)

@@ -34,6 +34,25 @@ int file_make(struct env *env, struct file *f)
 	return 0;
 }
 
+static int link_files(struct restore *r)
+{
+	bool occurs[FILE_KIND_MAX] = { 0 };
+
+	vec_for_each(f, &r->model.files)
+		occurs[file_kind_index((*f)->kind)] = true;
+	for (unsigned i = 0; i < FILE_KIND_MAX; i++) {
+		int rc;
+
+		if (!occurs[i] || !file_kinds[i]->link)
+			continue;
+		REPORT_FRAME(r->report, "%s", file_kinds[i]->name);
+		rc = file_kinds[i]->link(&r->env);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
 int restore_create_files(struct restore *r)
 {
 	vec_for_each(f, &r->model.files) {
@@ -45,7 +64,7 @@ int restore_create_files(struct restore *r)
 		if (rc < 0)
 			return rc;
 	}
-	return 0;
+	return link_files(r);
 }
 
 int restore_finish_files(struct restore *r)

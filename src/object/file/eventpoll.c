@@ -103,17 +103,17 @@ static int eventpoll_fdinfo(struct collect *c, struct file *f, const char *key, 
 static int watch_compare(const struct eventpoll *ep, const struct watch *w, const struct file *f,
 			 bool *ret)
 {
-	const struct kcmp_epoll_slot slot = { .efd = (uint32_t)ep->file.fd,
+	const struct handle instance = file_handle(&ep->file), target = file_handle(f);
+	const struct kcmp_epoll_slot slot = { .efd = (uint32_t)instance.fd,
 					      .tfd = (uint32_t)w->number,
 					      .toff = w->nth };
-	const struct task *t = ep->file.task;
 	int order, r;
 
-	if (f->fd < 0 || f->ino != w->ino)
+	if (target.fd < 0 || f->ino != w->ino)
 		return 0;
-	r = kcmp_epoll_order((struct kcmp_ref){ .pid = f->task->host_pid,
-						.index = (unsigned long)f->fd },
-			     t->host_pid, slot, &order);
+	r = kcmp_epoll_order((struct kcmp_ref){ .pid = target.pid,
+						.index = (unsigned long)target.fd },
+			     instance.pid, slot, &order);
 	*ret = r == 0 && order == 0;
 	return r;
 }

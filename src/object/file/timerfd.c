@@ -103,7 +103,7 @@ static int timerfd_collect(struct collect *c, struct file *f, const struct fd_vi
 
 	/* timerfd_gettime() makes the kernel count what has expired and start the next period; a
 	 * short period may run out again before we read it. */
-	for (int i = 0; i < 8 && timer_is_lagging(t) && r == 0; i++) {
+	for (int i = 0; i < 8 && f->fd >= 0 && timer_is_lagging(t) && r == 0; i++) {
 		r = sys_timerfd_gettime(v->fd, &now);
 		if (r == 0)
 			r = proc_fdinfo_read(&live_of(f->task)->proc, f->fd, &c->text, timerfd_line,
