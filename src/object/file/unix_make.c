@@ -128,7 +128,7 @@ static bool is_shut_early(const struct unix_sock *s)
 
 static bool is_mutual(const struct unix_sock *s)
 {
-	return s->peer && s->peer->peer == s && s->peer->type == s->type;
+	return s->peer && s->peer != s && s->peer->peer == s && s->peer->type == s->type;
 }
 
 /*
@@ -236,7 +236,7 @@ static int dgram_make(struct making *mk, struct unix_sock *s)
 	if (is_mutual(s) && p->file.made_fd < 0)
 		return pair_make(mk, s, p);
 	/* A peer without a name: it was the other end of a pair, and went elsewhere. */
-	if (p && !p->name_len && p->file.made_fd < 0)
+	if (p && p != s && !p->name_len && p->file.made_fd < 0)
 		return pair_make(mk, s, p);
 	unix_for_each(other, mk->all) if (other != s && other->peer == s && !s->name_len &&
 					  other->file.made_fd < 0 &&
