@@ -46,6 +46,7 @@ struct file {
 	bool in_slots;      /* some table has it (else only mapped, cwd, exe, in flight...) */
 	bool in_queue; /* is in flight in some queue */
 	bool settled;
+	bool is_name_only; /* of a file of another kind: neither looked at nor opened */
 };
 
 /* Users of a file that are not descriptor slots. */

@@ -72,6 +72,8 @@ struct task {
 	int stop_signo; /* of a stopped one */
 	bool is_helper; /* restore: exists only while the tree is being built */
 	bool stopped_by_ptrace;
+	struct file *ctty; /* restore: the terminal it takes as leader of its session, or NULL */
+	pid_t ctty_pgrp;   /* restore: the foreground group there, 0 none */
 
 	struct list threads;
 	unsigned n_threads;

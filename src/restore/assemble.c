@@ -4,6 +4,7 @@
  * interpreter is left to do its work.
  */
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,6 +101,21 @@ static int task_settle_files(struct restore *r, struct task *t)
 	return 0;
 }
 
+/* Of the terminal that it took as leader of its session. */
+static int task_set_foreground(struct restore *r, const struct task *t)
+{
+	pid_t group = t->ctty_pgrp;
+	int rc = t->ctty && group > 0 ? sys_ioctl_ptr(t->ctty->made_fd, TIOCSPGRP, &group) : 0;
+
+	if (rc == -ESRCH || rc == -EPERM) {
+		report_warn(r->report, CODE_SYSTEM,
+			    "group %d of its terminal's foreground does not exist", group);
+		rc = 0;
+	}
+	return rc < 0 ? report_fail(r->report, rc, "cannot set its terminal's foreground group")
+		      : 0;
+}
+
 static int task_set_fs(struct restore *r, struct task *t)
 {
 	bool owned;
@@ -174,6 +190,8 @@ int task_assemble(struct restore *r, struct task *t)
 		rc = queued_settle(r, t);
 	if (rc == 0)
 		rc = memory_finish(r, t);
+	if (rc == 0)
+		rc = task_set_foreground(r, t);
 	if (rc == 0)
 		rc = task_set_parts(r, t);
 	if (rc == 0)

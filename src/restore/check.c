@@ -59,7 +59,7 @@ static int check_files(struct restore *r, struct check *k)
 	vec_for_each(f, &r->model.files) {
 		int rc;
 
-		if (!(*f)->kind->check)
+		if (!(*f)->kind->check || (*f)->is_name_only)
 			continue;
 		REPORT_FRAME(r->report, "file %u (%s)", (*f)->id, (*f)->kind->name);
 		rc = (*f)->kind->check(k, *f);

@@ -58,7 +58,7 @@ int restore_create_files(struct restore *r)
 	vec_for_each(f, &r->model.files) {
 		int rc;
 
-		if ((*f)->maker)
+		if ((*f)->maker || (*f)->is_name_only)
 			continue;
 		rc = file_make(&r->env, *f);
 		if (rc < 0)

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -107,6 +108,9 @@ static int task_run_op(struct restore *r, struct task *t, const struct tree_op *
 	switch (op->type) {
 	case TREE_SETSID:
 		rc = sys_setsid();
+		/* Now, so that children inherit it; taken from whoever has it, if it is real. */
+		if (rc >= 0 && t->ctty)
+			rc = sys_ioctl(t->ctty->made_fd, TIOCSCTTY, 1);
 		break;
 	case TREE_NEW_GROUP:
 		rc = sys_setpgid(0, 0);
