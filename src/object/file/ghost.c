@@ -9,47 +9,69 @@
 #include "kernel/sys.h"
 #include "object/file/remap.h"
 #include "object/file/scaffold.h"
+#include "report/log.h"
 
+/* A fresh inode at (dir, base): gives a descriptor of it, to read and write regular files. */
 static int inode_make(const struct ghost *g, int dir, const char *base)
 {
-	scoped(fd_close) int fd = -EBADF;
+	int r;
 
 	switch (g->mode & S_IFMT) {
 	case S_IFREG:
-		fd = sys_openat(dir, base, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC,
-				0600);
-		return fd < 0 ? fd : 0;
+		return sys_openat(dir, base, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC,
+				  0600);
 	case S_IFDIR:
-		return sys_mkdirat(dir, base, 0700);
+		r = sys_mkdirat(dir, base, 0700);
+		break;
 	case S_IFLNK:
-		return sys_symlinkat(g->target, dir, base);
+		r = sys_symlinkat(g->target, dir, base);
+		break;
 	default:
-		return sys_mknodat(dir, base, (g->mode & S_IFMT) | 0600, (unsigned)g->rdev);
+		r = sys_mknodat(dir, base, (g->mode & S_IFMT) | 0600, (unsigned)g->rdev);
 	}
+	return r < 0 ? r : sys_openat(dir, base, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 }
 
-/* Owner before mode: the change of owner takes set-id bits away. Times last. */
-static int attributes_set(const struct ghost *g, int dir, const char *base)
+/*
+ * Through the descriptor: others may have the right to exchange names in that directory. Owner
+ * before mode: the change of owner takes set-id bits away. Times last.
+ */
+static int attributes_set(const struct ghost *g, int fd)
 {
 	const struct timespec times[2] = { g->atime, g->mtime };
-	int r = sys_fchownat(dir, base, g->uid, g->gid, AT_SYMLINK_NOFOLLOW);
+	char self[32];
+	int r = sys_fchownat(fd, "", g->uid, g->gid, AT_EMPTY_PATH);
 
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	if (r == 0 && !S_ISLNK(g->mode))
-		r = sys_fchmodat(dir, base, g->mode & 07777);
+		r = sys_fchmodat(AT_FDCWD, self, g->mode & 07777);
 	if (r == 0 && g->has_times)
-		r = sys_utimensat(dir, base, times, AT_SYMLINK_NOFOLLOW);
+		r = S_ISLNK(g->mode) ? sys_utimensat(fd, "", times, AT_EMPTY_PATH)
+				     : sys_utimensat(AT_FDCWD, self, times, 0);
 	return r;
 }
 
-static int content_set(struct env *env, const struct ghost *g, int dir, const char *base)
+/* Gives the inode what it had, and notes which one it is. */
+static int inode_fill(struct env *env, struct ghost *g, int fd, const char *name)
 {
-	scoped(fd_close) int fd = -EBADF;
+	struct stat st;
+	int r = sys_fstat(fd, &st);
 
-	if (!S_ISREG(g->mode))
-		return 0;
-	fd = sys_openat(dir, base, O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0);
-	return fd < 0 ? report_fail(env->report, fd, "cannot write the deleted file")
-		      : ghost_fill(g, env->in, fd);
+	if (r == 0 && ((st.st_mode ^ g->mode) & S_IFMT))
+		r = -ESTALE; /* not what we just made */
+	if (r == 0 && S_ISREG(g->mode)) {
+		r = ghost_fill(g, env->in, fd);
+		if (r < 0)
+			return r;
+	}
+	if (r == 0)
+		r = attributes_set(g, fd);
+	if (r < 0)
+		return report_fail(env->report, r,
+				   "cannot set the attributes of the deleted file %s", name);
+	g->made_dev = st.st_dev;
+	g->made_ino = st.st_ino;
+	return 0;
 }
 
 /* Takes the name, on failure too. -EEXIST when somebody has it (not reported), else reported. */
@@ -57,26 +79,48 @@ static int ghost_make_take(struct env *env, struct scaffold *s, struct ghost *g,
 {
 	scoped(mem_free) char *own = name;
 	scoped(fd_close) int dir = -EBADF;
+	scoped(fd_close) int fd = -EBADF;
 	const char *base;
 	int r = own ? scaffold_parent(s, own, &base, &dir) : -ENOMEM;
 
 	if (r == 0)
-		r = inode_make(g, dir, base);
+		r = fd = inode_make(g, dir, base);
 	if (r == -EEXIST)
 		return r;
-	if (r == 0)
+	if (r >= 0)
 		r = scaffold_note(s, dir, base, own);
 	if (r < 0)
 		return report_fail(env->report, r, "cannot bring back the deleted file %s", own);
-	r = content_set(env, g, dir, base);
-	if (r < 0)
-		return r;
-	r = attributes_set(g, dir, base);
-	if (r < 0)
-		return report_fail(env->report, r,
-				   "cannot set the attributes of the deleted file %s", own);
-	g->name = ptr_take(&own);
-	return 0;
+	r = inode_fill(env, g, fd, own);
+	if (r == 0)
+		g->name = ptr_take(&own);
+	return r;
+}
+
+int ghost_make_unnamed(struct env *env, struct path_file *pf)
+{
+	struct remaps *rs = remaps_of(env->model);
+	struct ghost *g = pf->ghost;
+	scoped(fd_close) int dir = -EBADF;
+	scoped(fd_close) int fd = -EBADF;
+	const char *base;
+	int r;
+
+	if (g->fd >= 0 || g->name)
+		return 0;
+	r = scaffold_parent(rs->scaffold, pf->name, &base, &dir);
+	if (r == 0)
+		r = fd = sys_openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (r < 0) {
+		log_debug("no unnamed file for %s: %s", pf->name, strerror(-r));
+		return 0; /* one that loses its name will do */
+	}
+	r = inode_fill(env, g, fd, pf->name);
+	if (r == 0)
+		r = env_lift_fd(env, &fd);
+	if (r == 0)
+		g->fd = fd_take(&fd);
+	return r;
 }
 
 static int ghost_make(struct env *env, struct scaffold *s, struct ghost *g, const char *name)

@@ -20,7 +20,12 @@ struct ghost {
 	char *target; /* of symbolic links, owned */
 
 	const struct file *first; /* dump: through which the content is read */
-	char *name;               /* restore: where it is, owned; NULL: not yet made */
+
+	/* Restore. */
+	bool is_unnamed;             /* was made without a name (O_TMPFILE): can be given one */
+	int fd;                      /* such a one, owned */
+	char *name;                  /* another: where it is, owned; NULL: not yet made */
+	uint64_t made_dev, made_ino; /* as stat(2) shows what was made */
 };
 
 void ghost_free(struct ghost *g);
@@ -44,3 +49,9 @@ int ghost_fill(const struct ghost *g, struct load_images *in, int fd) nodiscard;
  * is where to open it. Reported.
  */
 int ghost_appear(struct env *env, struct path_file *pf, const char **ret_name) nodiscard;
+
+/*
+ * The same for one that is_unnamed: makes it as g->fd. When the file system does not know unnamed
+ * files nothing is made, and ghost_appear() is the way. Reported.
+ */
+int ghost_make_unnamed(struct env *env, struct path_file *pf) nodiscard;

@@ -27,6 +27,7 @@ void ghost_free(struct ghost *g)
 {
 	if (!g)
 		return;
+	fd_close(g->fd);
 	mem_free(g->target);
 	mem_free(g->name);
 	mem_free(g);
@@ -54,6 +55,7 @@ struct ghost *ghost_new(const struct stat *st, int fd)
 
 	if (!g)
 		return NULL;
+	g->fd = -EBADF;
 	g->dev = fs_dev_from_stat(st->st_dev);
 	g->ino = st->st_ino;
 	g->uid = st->st_uid;
@@ -303,6 +305,7 @@ int ghost_load(struct load_images *in, uint32_t id, struct ghost **ret)
 	if (!g)
 		return report_fail(in->report, -ENOMEM, "cannot hold the images");
 	g->id = id;
+	g->fd = -EBADF;
 	r = image_begin(in, id, &arena, &err, &reader, &head);
 	if (r == 0)
 		r = attributes_decode(g, head);

@@ -17,7 +17,6 @@
 	(O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_DIRECT | O_DIRECTORY | O_NOFOLLOW |        \
 	 O_NOATIME | O_PATH)
 #define FLAGS_OF_PLACES (O_PATH | O_DIRECTORY | O_NOFOLLOW)
-#define TMPFILE_BIT     (O_TMPFILE & ~O_DIRECTORY)
 
 /* ---- images ---- */
 
@@ -84,9 +83,14 @@ void path_file_done(struct path_file *pf)
 
 /* ---- directories ---- */
 
+bool path_flags_unnamed(uint32_t flags)
+{
+	return flags & (O_TMPFILE & ~O_DIRECTORY);
+}
+
 uint32_t path_open_flags(uint32_t flags)
 {
-	if (flags & TMPFILE_BIT) /* it is there by now: as a ghost, or linked somewhere */
+	if (path_flags_unnamed(flags)) /* it is there by now: as a ghost, or linked somewhere */
 		flags &= ~(uint32_t)O_TMPFILE;
 	return flags & (flags & O_PATH ? FLAGS_OF_PLACES : FLAGS_KEPT);
 }

@@ -120,3 +120,5 @@ int path_open_parent(int root, const char *name, const char **ret_base, int *ret
 
 /* Flags of open(2) as they are given again: without those that act once. */
 uint32_t path_open_flags(uint32_t flags);
+/* Whether they are of a file that was made without a name. */
+bool path_flags_unnamed(uint32_t flags);

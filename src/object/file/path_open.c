@@ -38,6 +38,13 @@ static int open_failed(struct env *env, const char *name, int r)
 	return report_fail(env->report, r, "cannot open %s", name);
 }
 
+/* Whether a probe leads to the inode that was made for a ghost, and not to another that got its
+ * name meanwhile. */
+static bool is_ghost(const struct ghost *g, const struct stat *st)
+{
+	return st->st_dev == g->made_dev && st->st_ino == g->made_ino;
+}
+
 /* Opens what lies at `name`, when it is what pf was. */
 static int open_at(struct env *env, struct path_file *pf, const char *name, uint32_t flags,
 		   int *ret_fd)
@@ -58,30 +65,48 @@ static int open_at(struct env *env, struct path_file *pf, const char *name, uint
 	r = sys_fstat(fd, &opened);
 	if (r < 0)
 		return report_fail(env->report, r, "cannot look at %s", name);
-	if (opened.st_dev != there.st_dev || opened.st_ino != there.st_ino)
+	if (opened.st_dev != there.st_dev || opened.st_ino != there.st_ino ||
+	    (pf->remap == REMAP_GHOST && !is_ghost(pf->ghost, &opened)))
 		return report_refuse(env->report, -ESTALE, CODE_FILE_CHANGED,
 				     "%s was exchanged while it was being opened", name);
 	*ret_fd = fd_take(&fd);
 	return 0;
 }
 
+static int open_unnamed(struct env *env, struct path_file *pf, uint32_t flags, int *ret_fd)
+{
+	struct stat st;
+	int fd, r = path_compare(env->report, env->policy, pf, pf->ghost->fd, &st);
+
+	if (r < 0)
+		return r;
+	fd = path_reopen(pf->ghost->fd, flags);
+	if (fd < 0)
+		return open_failed(env, pf->name, fd);
+	*ret_fd = fd;
+	return 0;
+}
+
 static int open_remapped(struct env *env, struct path_file *pf, uint32_t flags, int *ret_fd)
 {
 	struct remaps *rs = remaps_of(env->model);
-	const char *name;
-	int r;
+	const char *name = NULL;
+	int r = 0;
 
 	assert(rs); /* it was there when the file was decoded */
 	if (!rs->scaffold)
 		rs->scaffold = scaffold_new(env);
 	if (!rs->scaffold)
 		return report_fail(env->report, -ENOMEM, "cannot note temporary names");
-	if (pf->remap == REMAP_GHOST)
-		r = ghost_appear(env, pf, &name);
-	else
+	if (pf->remap == REMAP_LINKED)
 		r = remap_appear(env, pf, pf->link->name, &name);
+	else if (pf->ghost->is_unnamed)
+		r = ghost_make_unnamed(env, pf);
+	if (r == 0 && pf->remap == REMAP_GHOST && pf->ghost->fd < 0)
+		r = ghost_appear(env, pf, &name);
 	if (r == 0)
-		r = open_at(env, pf, name, flags, ret_fd);
+		r = name ? open_at(env, pf, name, flags, ret_fd)
+			 : open_unnamed(env, pf, flags, ret_fd);
 	if (r == 0)
 		remap_opened(rs);
 	return r;

@@ -220,8 +220,11 @@ int remap_decode(struct model *m, struct path_file *pf)
 	if (!e || (e->type == REMAP_PROCFS && model_task(m, (pid_t)e->remap_id)))
 		return 0;
 	pf->remap = e->type;
-	if (e->type == REMAP_GHOST)
+	if (e->type == REMAP_GHOST) {
 		pf->ghost = map_find(&rs->ghosts, 0, e->remap_id);
+		if (path_flags_unnamed(pf->file.flags) && S_ISREG(pf->ghost->mode))
+			pf->ghost->is_unnamed = true;
+	}
 	if (e->type == REMAP_PROCFS)
 		pf->dead_pid = (pid_t)e->remap_id;
 	return 0;

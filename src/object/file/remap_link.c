@@ -67,6 +67,10 @@ static int link_make(struct collect *c, const struct path_file *link)
 		return report_fail(c->report, r, "cannot make the temporary link %s", link->name);
 	}
 	r = undo_push(c->undo, "temporary link", link_undo, l);
+	if (r == 0 && c->policy->leave_running)
+		report_note(c->report,
+			    "the link %s belongs to the images; remove it together with them",
+			    link->name);
 	return r < 0 ? report_fail(c->report, r, "cannot note the link %s", link->name) : 0;
 }
 

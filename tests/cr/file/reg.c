@@ -304,8 +304,14 @@ CR_TEST(reg, unnamed_file_survives)
 	int fd = open(".", O_TMPFILE | O_RDWR, 0600);
 
 	ASSERT(fd >= 0);
+	char path[32];
+
 	ASSERT_EQ(write(fd, "tmp", 3), 3);
 	cr_point();
+	check_content(fd, "tmp");
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ASSERT_EQ(linkat(AT_FDCWD, path, AT_FDCWD, "named", AT_SYMLINK_FOLLOW), 0);
+	fd = open("named", O_RDONLY);
 	check_content(fd, "tmp");
 }
 
