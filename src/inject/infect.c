@@ -303,20 +303,20 @@ static int is_own_signal(const struct agent *a, const struct ptrace_stop *s)
 }
 
 /*
- * Somebody else sent the signal that we had chosen. If the thread does not block it, it is to be
- * ignored. Otherwise it has to stay pending: delivered while it is blocked, it goes back to its
- * queue (and comes again if it was the program's beginning that we saw, which unblocks it). Our own
- * is then lost among its like, so the thread is stopped in the other way.
+ * Somebody else sent the signal that we had chosen; or it is the program's own, but without a mark
+ * of its sender, because the task's owner has as many signals pending as he may. The thread is
+ * stopped in the other way from now on. A signal that the thread does not block is to be ignored.
+ * One that it blocks has to stay pending: delivered while it is blocked, it goes back to its queue
+ * (and comes again if it was the program's beginning that we saw, which unblocks it).
  */
 static int agent_get_foreign(struct agent *a)
 {
+	bool keep = a->th->context->sigmask & sigbit(a->sig);
 	int r;
 
-	if (!(a->th->context->sigmask & sigbit(a->sig)))
-		return tracee_resume(a->th->tid, agent_mode(a), 0);
 	a->by_syscall = true;
 	r = ptrace_set_sigmask(a->th->tid, UINT64_MAX);
-	return r < 0 ? r : tracee_resume(a->th->tid, agent_mode(a), a->sig);
+	return r < 0 ? r : tracee_resume(a->th->tid, agent_mode(a), keep ? a->sig : 0);
 }
 
 /* Without a signal: whether it is about to return. The call is then skipped; the code makes it

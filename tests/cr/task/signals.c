@@ -133,6 +133,20 @@ CR_TEST(signals_shared, one_without_entry_survives)
 	ASSERT_EQ(info.si_pid, 0);
 }
 
+CR_TEST(signals_shared, full_queue_survives)
+{
+	struct rlimit full = { 0, 1000 };
+	siginfo_t info;
+
+	block(40);
+	ASSERT_EQ(kill(getpid(), 40), 0);
+	ASSERT_EQ(setrlimit(RLIMIT_SIGPENDING, &full), 0);
+	cr_point();
+	ASSERT_EQ(take(40, &info), 40);
+	ASSERT_EQ(info.si_code, SI_USER);
+	ASSERT_EQ(info.si_pid, getpid());
+}
+
 CR_TEST(signals_shared, child_and_timer_origins_survive)
 {
 	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL,
