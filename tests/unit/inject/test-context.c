@@ -121,6 +121,26 @@ static struct user_regs_struct settled(long nr, long result, enum context_wakeup
 	return regs;
 }
 
+/* A sleep goes on where the time left has taken the place of the time asked for. */
+static void sleeps(void)
+{
+	struct user_regs_struct regs = {
+		.rip = 1000, .rax = (uint64_t)-516, .orig_rax = SYS_nanosleep, .rdi = 8, .rsi = 8
+	};
+	struct user_regs_struct other = regs, clock = regs;
+
+	arch_settle_restart(&regs, WAKEUP_NONE);
+	assert_int_equal(regs.rip, 998);
+	assert_int_equal(regs.rax, SYS_nanosleep);
+	other.rsi = 0;
+	arch_settle_restart(&other, WAKEUP_NONE);
+	assert_int_equal(other.rip, 1000);
+	clock.orig_rax = SYS_clock_nanosleep;
+	clock.rdx = clock.r10 = 16;
+	arch_settle_restart(&clock, WAKEUP_HANDLER);
+	assert_true(clock.rax == (uint64_t)-EINTR);
+}
+
 /* The kernel's table: what a call does that was interrupted. */
 static void settle(void **state)
 {
@@ -144,6 +164,7 @@ static void settle(void **state)
 		}
 	}
 	assert_true(settled(SYS_read, -EBADF, WAKEUP_HANDLER).rax == (uint64_t)-EBADF);
+	sleeps();
 	/* Not in a call: whatever rax is. */
 	assert_true(settled(-1, -512, WAKEUP_NONE).rax == (uint64_t)-512);
 	assert_int_equal(settled(-1, -512, WAKEUP_NONE).rip, 1000);

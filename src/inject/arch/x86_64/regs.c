@@ -4,6 +4,7 @@
  */
 #include <elf.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "inject/arch.h"
 #include "kernel/ptrace.h"
@@ -97,6 +98,22 @@ void arch_skip_syscall(struct user_regs_struct *regs)
 	regs->orig_rax = UINT64_MAX;
 }
 
+/*
+ * A sleep that was given one place for the time asked for and for the time left, as libc's sleep()
+ * does: made again it sleeps for what is left.
+ */
+static bool sleep_goes_on(const struct user_regs_struct *regs)
+{
+	switch (regs->orig_rax) {
+	case SYS_nanosleep:
+		return regs->rdi == regs->rsi;
+	case SYS_clock_nanosleep:
+		return regs->rdx == regs->r10;
+	default:
+		return false;
+	}
+}
+
 void arch_settle_restart(struct user_regs_struct *regs, enum context_wakeup wakeup)
 {
 	bool again;
@@ -115,7 +132,7 @@ void arch_settle_restart(struct user_regs_struct *regs, enum context_wakeup wake
 		again = wakeup == WAKEUP_NONE;
 		break;
 	case ERESTART_RESTARTBLOCK:
-		again = false;
+		again = wakeup != WAKEUP_HANDLER && sleep_goes_on(regs);
 		break;
 	default:
 		regs->orig_rax = UINT64_MAX;
