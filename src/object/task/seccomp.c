@@ -6,11 +6,13 @@
  * The engine suspends filters while the interpreter works in a task, on dump and restore alike
  * (PTRACE_O_SUSPEND_SECCOMP), so they can be installed before credentials take the right to.
  *
- * Threads of a task with the same chain have it in common in the kernel, too (they could not
- * synchronise later otherwise, SECCOMP_FILTER_FLAG_TSYNC): the leader installs it for all of them.
+ * What the chains of all threads of a task have in common they have in common in the kernel, too
+ * (they could not synchronise later otherwise, SECCOMP_FILTER_FLAG_TSYNC): the leader installs it
+ * for all of them, while they wait, and then each its own part.
  */
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -45,8 +47,9 @@ struct filters {
 };
 
 struct seccomp {
-	uint32_t mode;   /* SECCOMP_MODE_* */
-	uint32_t newest; /* index, or NO_FILTER */
+	uint32_t mode;     /* SECCOMP_MODE_* */
+	uint32_t newest;   /* index, or NO_FILTER */
+	struct piece gate; /* restore, the leader's: a futex that opens for the other threads */
 };
 
 static struct filters *filters_get(struct model *m)
@@ -70,7 +73,7 @@ static void filters_done(void *extra)
 
 /* ---- dump ---- */
 
-/* Reads filter number `index` of a thread, 0 the newest. 1, or 0 when there are no more. */
+/* Reads filter number `index` of a thread, 0 the oldest. 1, or 0 when there are no more. */
 static int filter_read(pid_t tid, unsigned long index, struct filter *ret)
 {
 	ssize_t n = ptrace_get_filter(tid, index, NULL);
@@ -116,32 +119,21 @@ static int filter_intern_take(struct filters *all, struct filter f, uint32_t *re
 
 static int chain_collect(struct collect *c, const struct thread *th, struct seccomp *s)
 {
-	struct filters *all = filters_get(c->model), chain = { 0 };
-	uint32_t at = NO_FILTER;
-	int r = all ? 1 : -ENOMEM;
+	struct filters *all = filters_get(c->model);
 
-	while (r > 0) {
-		struct filter f;
+	if (!all)
+		return -ENOMEM;
+	for (unsigned long i = 0;; i++) {
+		struct filter f = { 0 };
+		int r = filter_read(th->host_tid, i, &f);
 
-		r = filter_read(th->host_tid, chain.n, &f);
-		if (r > 0 && vec_push(&chain, f) < 0) {
-			mem_free(f.program);
-			r = -ENOMEM;
-		}
+		if (r <= 0)
+			return r;
+		f.elder = s->newest;
+		r = filter_intern_take(all, f, &s->newest);
+		if (r < 0)
+			return r;
 	}
-	/* From the oldest on, so that each has its elder's index. */
-	while (chain.n > 0) {
-		struct filter f = chain.at[--chain.n];
-
-		f.elder = at;
-		if (r == 0)
-			r = filter_intern_take(all, f, &at);
-		else
-			mem_free(f.program);
-	}
-	vec_done(&chain);
-	s->newest = at;
-	return r;
 }
 
 static int seccomp_collect(struct collect *c, struct thread *th, void *part)
@@ -317,18 +309,28 @@ static int seccomp_decode(struct model *m, struct thread *th, void *part,
 	return r;
 }
 
-static bool threads_agree(const struct task *t)
+/* How many filters, from the oldest on, all threads of a task have in common. */
+static int chain_common(const struct filters *all, const struct task *t, const struct chain *chain,
+			size_t *ret_n)
 {
-	const struct seccomp *first = part_of(task_leader(t), TASK_KIND_seccomp);
+	size_t n = t->n_threads > 1 ? chain->n : 0;
 	const struct thread *th;
 
 	thread_for_each(th, t) {
 		const struct seccomp *s = part_of(th, TASK_KIND_seccomp);
+		struct chain other = { 0 };
+		size_t same = 0;
+		int r = chain_of(all, s->newest, &other);
 
-		if (s->mode != first->mode || s->newest != first->newest)
-			return false;
+		while (same < n && same < other.n && other.at[same] == chain->at[same])
+			same++;
+		vec_done(&other);
+		if (r < 0)
+			return r;
+		n = same;
 	}
-	return true;
+	*ret_n = n;
+	return 0;
 }
 
 static void filter_late(const struct filter *f, uint32_t flags, struct program *p)
@@ -346,25 +348,66 @@ static void filter_late(const struct filter *f, uint32_t flags, struct program *
 		     f->len / sizeof(struct sock_filter));
 }
 
+/* The word that the other threads wait for; whoever comes first in composing makes it. */
+static struct arg gate_of(const struct task *t, struct program *p)
+{
+	struct seccomp *leader = part_of(task_leader(t), TASK_KIND_seccomp);
+	const uint32_t closed = 0;
+
+	if (!leader->gate.len)
+		leader->gate = program_put(p, &closed, sizeof(closed));
+	return arg_at(leader->gate);
+}
+
+static void gate_open(const struct task *t, struct program *p)
+{
+	const uint32_t open = 1;
+
+	program_copy(p, gate_of(t, p), arg_at(program_put(p, &open, sizeof(open))), sizeof(open));
+	program_call(p, SYS_futex, ARGS(gate_of(t, p), FUTEX_WAKE, INT32_MAX));
+	program_note(p, "letting the other threads go on");
+}
+
+/* Does not wait when it is open already. */
+static void gate_wait(const struct task *t, struct program *p)
+{
+	program_call(p, SYS_futex, ARGS(gate_of(t, p), FUTEX_WAIT, 0, 0));
+	program_note(p, "waiting for the filters that all threads have");
+}
+
+static int chain_late(const struct filters *all, const struct thread *th, const struct seccomp *s,
+		      struct program *p)
+{
+	struct chain chain = { 0 };
+	size_t common = 0;
+	int r = chain_of(all, s->newest, &chain);
+
+	if (r == 0)
+		r = chain_common(all, th->task, &chain, &common);
+	if (r == 0 && common && !thread_is_leader(th))
+		gate_wait(th->task, p);
+	for (size_t i = thread_is_leader(th) ? 0 : common; r == 0 && i < chain.n; i++)
+		filter_late(&all->at[chain.at[i]], i < common ? SECCOMP_FILTER_FLAG_TSYNC : 0, p);
+	/* TSYNC is over: its own part may differ. */
+	if (r == 0 && common && thread_is_leader(th))
+		gate_open(th->task, p);
+	vec_done(&chain);
+	return r;
+}
+
 static int seccomp_last(struct env *env, struct thread *th, void *part, struct program *p)
 {
 	const struct filters *all = filters_get(env->model);
-	bool together = th->task->n_threads > 1 && threads_agree(th->task);
 	const struct seccomp *s = part;
-	struct chain chain = { 0 };
 	int r;
 
 	if (s->mode == SECCOMP_MODE_STRICT) {
 		program_must(p, SYS_prctl, ARGS(PR_SET_SECCOMP, SECCOMP_MODE_STRICT));
 		program_note(p, "entering seccomp's strict mode");
 	}
-	if (s->mode != SECCOMP_MODE_FILTER || (together && !thread_is_leader(th)))
+	if (s->mode != SECCOMP_MODE_FILTER)
 		return 0;
-	r = all ? chain_of(all, s->newest, &chain) : -ENOMEM;
-	vec_for_each(i, &chain)
-		if (r == 0)
-			filter_late(&all->at[*i], together ? SECCOMP_FILTER_FLAG_TSYNC : 0, p);
-	vec_done(&chain);
+	r = all ? chain_late(all, th, s, p) : -ENOMEM;
 	return r < 0 ? report_fail(env->report, r, "cannot plan its seccomp filters") : 0;
 }
 

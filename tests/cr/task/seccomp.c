@@ -122,6 +122,36 @@ CR_TEST(seccomp, threads_may_differ)
 	ASSERT_EQ(result_of(SYS_getpgid), 0);
 }
 
+/* The thread has all that we have and more: it may bring us along, before and after. */
+static void *synchroniser(void *arg)
+{
+	char c;
+
+	ASSERT_EQ(forbid(SYS_getpgid, 73, 0), 0);
+	(void)!read(hold[0], &c, 1);
+	ASSERT_EQ(forbid(SYS_getsid, 75, SECCOMP_FILTER_FLAG_TSYNC), 0);
+	return arg;
+}
+
+CR_TEST(seccomp, threads_have_a_common_part)
+{
+	pthread_t t;
+
+	ASSERT_EQ(forbid(SYS_getppid, 71, 0), 0);
+	ASSERT_EQ(forbid(SYS_getuid, 72, 0), 0);
+	ASSERT_EQ(pipe(hold), 0);
+	ASSERT_EQ(pthread_create(&t, NULL, synchroniser, NULL), 0);
+	usleep(50000);
+	cr_point();
+	ASSERT_EQ(result_of(SYS_getpgid), 0);
+	ASSERT_EQ(write(hold[1], "x", 1), 1);
+	ASSERT_EQ(pthread_join(t, NULL), 0);
+	ASSERT_EQ(result_of(SYS_getppid), 71);
+	ASSERT_EQ(result_of(SYS_getuid), 72);
+	ASSERT_EQ(result_of(SYS_getpgid), 73);
+	ASSERT_EQ(result_of(SYS_getsid), 75);
+}
+
 CR_TEST(seccomp, strict_mode_survives)
 {
 	int go[2], back[2], status;
