@@ -45,6 +45,9 @@ struct sighand {
 	struct task *owner;
 	unsigned users;
 	void **parts;
+	/* Dump, once the actions are known: signals with a handler, and of these the ones whose
+	 * handlers let interrupted system calls go on (SA_RESTART). Bit N-1 is signal N. */
+	uint64_t caught, restarts;
 };
 
 struct context;
@@ -58,6 +61,7 @@ struct thread {
 	struct context
 		*context; /* registers, FPU state, blocked signals (inject/context.h); owned */
 	void *live;       /* dump: what is held of the live thread (object/collect.h) */
+	uint64_t pending; /* dump: signals that are pending for it alone */
 };
 
 struct task {
@@ -86,6 +90,7 @@ struct task {
 	uint32_t kobj_id[KOBJ_MAX];         /* vm, fs, files, sighand, io, sysvsem; 0 unknown */
 	void **parts;                       /* owner TASK */
 	void *live;             /* dump: what is held of the live task (object/collect.h) */
+	uint64_t pending;       /* dump: signals that are pending for any of its threads */
 	struct tree_plan *tree; /* restore: how it and its children come to be (plan.h), owned */
 	void *build;            /* restore: what is known while it is being built (object/env.h) */
 };

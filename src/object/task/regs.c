@@ -109,6 +109,25 @@ static UserDescT *tls_fill(UserDescT *e, const struct user_desc *d)
 	return e;
 }
 
+/*
+ * Makes the image's registers fit for going on from. A signal that waits for the thread to run on
+ * has to end a call that it would have ended: which handler runs first is as the kernel takes them,
+ * the thread's own before those of the task, low numbers before high ones. (Which thread takes one
+ * of the task's is open; every thread that may is treated as if.)
+ */
+static void regs_settle(const struct thread *th, struct context *ctx)
+{
+	const struct sighand *h = th->task->sighand;
+	uint64_t ours = th->pending & ~ctx->sigmask & h->caught;
+	uint64_t all = th->task->pending & ~ctx->sigmask & h->caught;
+	uint64_t first = ours ? ours & -ours : all & -all;
+
+	if (first)
+		context_settle_signalled(ctx, h->restarts & first);
+	else
+		context_settle(ctx);
+}
+
 static int regs_encode(const struct thread *th, const void *part, struct core_record *out)
 {
 	const struct regs *s = part;
@@ -120,7 +139,7 @@ static int regs_encode(const struct thread *th, const void *part, struct core_re
 
 	if (!ti || !gp || !tls)
 		return -ENOMEM;
-	context_settle(&settled);
+	regs_settle(th, &settled);
 	user_x86_regs_entry__init(gp);
 	gpregs_fill(gp, &settled.regs);
 	gp->orig_ax = th->context->regs.orig_rax;

@@ -56,10 +56,21 @@ static int sigaction_answer(struct collect *c, struct thread *th, void *part,
 {
 	struct sigactions *s = part;
 
+	struct sighand *sighand = th->task->sighand;
+
 	(void)c;
-	(void)th;
 	(void)p;
 	memcpy(s->actions, s->piece.p, sizeof(s->actions));
+	for (unsigned sig = 1; sig <= SIGNALS; sig++) {
+		const struct action *a = &s->actions[sig];
+		uint64_t bit = UINT64_C(1) << (sig - 1);
+
+		if (a->handler == (uintptr_t)SIG_DFL || a->handler == (uintptr_t)SIG_IGN)
+			continue;
+		sighand->caught |= bit;
+		if (a->flags & SA_RESTART)
+			sighand->restarts |= bit;
+	}
 	return 0;
 }
 

@@ -6,7 +6,7 @@ static int signals_answer(struct collect *c, struct thread *th, void *part, cons
 {
 	(void)p;
 	return signal_queue_collect(c, th, PTRACE_QUEUE_THREAD,
-				    live_thread_of(th)->status.sig_pending, part);
+				    live_thread_of(th)->status.sig_pending, part, &th->pending);
 }
 
 static int signals_encode(const struct thread *th, const void *part, struct core_record *out)

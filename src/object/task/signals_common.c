@@ -41,16 +41,19 @@ static int queue_add_bare(struct signal_queue *q, uint64_t missing)
 }
 
 int signal_queue_collect(struct collect *c, const struct thread *th, enum ptrace_queue which,
-			 uint64_t pending, struct signal_queue *q)
+			 uint64_t pending, struct signal_queue *q, uint64_t *ret_pending)
 {
+	uint64_t queued = 0;
 	int r;
 
 	q->n = 0;
 	r = queue_peek(th, which, q);
 	vec_for_each(info, q)
-		pending &= ~BIT(info->si_signo);
+		queued |= BIT(info->si_signo);
+	pending &= ~(BIT(SIGKILL) | BIT(SIGSTOP));
 	if (r == 0)
-		r = queue_add_bare(q, pending & ~(BIT(SIGKILL) | BIT(SIGSTOP)));
+		r = queue_add_bare(q, pending & ~queued);
+	*ret_pending = pending | queued;
 	return r < 0 ? report_fail(c->report, r, "cannot read its pending signals") : 0;
 }
 

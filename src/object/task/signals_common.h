@@ -22,10 +22,11 @@ struct signal_queue {
 
 /*
  * Reads a queue of a stopped thread. `pending` are the signals that status shows as pending in it:
- * those that the kernel could not queue an entry for get one as it would deliver them. Reported.
+ * those that the kernel could not queue an entry for get one as it would deliver them.
+ * *ret_pending: all that are in it now. Reported.
  */
 int signal_queue_collect(struct collect *c, const struct thread *th, enum ptrace_queue which,
-			 uint64_t pending, struct signal_queue *q) nodiscard;
+			 uint64_t pending, struct signal_queue *q, uint64_t *ret_pending) nodiscard;
 /* The message, in the arena; NULL when out of memory. */
 struct SignalQueueEntry *signal_queue_encode(const struct signal_queue *q, struct arena *arena);
 /* e may be NULL: an empty queue. -EUCLEAN for what no queue can hold, -ENOMEM. */

@@ -8,7 +8,8 @@ static int signals_shared_answer(struct collect *c, struct thread *th, void *par
 {
 	(void)p;
 	return signal_queue_collect(c, th, PTRACE_QUEUE_SHARED,
-				    live_thread_of(th)->status.sig_shared_pending, part);
+				    live_thread_of(th)->status.sig_shared_pending, part,
+				    &th->task->pending);
 }
 
 static int signals_shared_encode(const struct thread *th, const void *part, struct core_record *out)

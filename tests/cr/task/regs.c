@@ -10,7 +10,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
+#include <time.h>
 
 struct spin {
 	volatile uint32_t begun, go;
@@ -246,6 +246,29 @@ CR_TEST(clear_tid, joins_and_tls_stays)
 	run_worker(&w); /* joins */
 	ASSERT_EQ(w.own, 6);
 	ASSERT_EQ(own, 5);
+}
+
+static void *sleeper(void *arg)
+{
+	struct timespec begin, end;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	*(unsigned *)arg = sleep(2); /* what is left of it */
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	ASSERT(end.tv_sec - begin.tv_sec >= 1);
+	return NULL;
+}
+
+CR_TEST(regs, sleep_lasts)
+{
+	unsigned left = 77;
+	pthread_t t;
+
+	ASSERT_EQ(pthread_create(&t, NULL, sleeper, &left), 0);
+	usleep(50000);
+	cr_point();
+	ASSERT_EQ(pthread_join(t, NULL), 0);
+	ASSERT_EQ(left, 0);
 }
 
 /* ---- robust futexes ---- */

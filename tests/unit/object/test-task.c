@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "inject/batch.h"
 #include "inject/context.h"
@@ -407,6 +408,29 @@ static void vector_state(void **state)
 	assert_memory_equal(again->ymmh_space, x->ymmh_space, 64 * sizeof(uint32_t));
 }
 
+/* A handler that is due must find the call that it interrupts ended, not begun again. */
+static void call_ended_by_pending_signal(void **state)
+{
+	struct fixture *f = *state;
+	struct user_regs_struct *regs;
+	const UserX86RegsEntry *gp;
+
+	assert_int_equal(decode(f, f->leader, f->core[0]), 0);
+	regs = &f->leader->context->regs;
+	regs->orig_rax = SYS_pause;
+	regs->rax = (uint64_t)-514; /* ERESTARTNOHAND */
+	f->task->sighand->caught = UINT64_C(1) << (SIGUSR1 - 1);
+	gp = encode(f, f->leader)->thread_info->gpregs;
+	assert_int_equal(gp->ip, regs->rip - 2);
+	f->task->pending = f->task->sighand->caught;
+	gp = encode(f, f->leader)->thread_info->gpregs;
+	assert_int_equal(gp->ip, regs->rip);
+	assert_true(gp->ax == (uint64_t)-EINTR);
+	f->leader->context->sigmask |= f->task->pending;
+	gp = encode(f, f->leader)->thread_info->gpregs;
+	assert_int_equal(gp->ip, regs->rip - 2);
+}
+
 static void components_that_no_cpu_has(void **state)
 {
 	struct fixture *f = *state;
@@ -599,6 +623,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(round_trip, setup, teardown),
 		cmocka_unit_test_setup_teardown(vector_state, setup, teardown),
+		cmocka_unit_test_setup_teardown(call_ended_by_pending_signal, setup, teardown),
 		cmocka_unit_test_setup_teardown(components_that_no_cpu_has, setup, teardown),
 		cmocka_unit_test(damage),
 		cmocka_unit_test_setup_teardown(steps, setup, teardown),
