@@ -234,7 +234,7 @@ static bool checkpoint(const struct run *r)
 	if (r->live)
 		return true;
 	/* Killed by stasis, and ours to reap: all of them, or their pids are taken. */
-	while (waitpid(-1, NULL, WNOHANG) >= 0)
+	while (waitpid(t->outsiders ? r->pid : -1, NULL, WNOHANG) >= 0)
 		pause_ms(1);
 	status = run_stasis(r, "restore", t->restore_options);
 	if (status != 0)

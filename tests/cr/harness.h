@@ -37,6 +37,7 @@ struct cr_test {
 	/* Reason for which this machine cannot run it, or NULL. */
 	const char *(*skip)(void);
 	bool live_only; /* has no killed flavour */
+	bool outsiders; /* its orphans live on outside of the tree: only its first process ends */
 	struct cr_test *next;
 };
 

@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 
 #include "base/fd.h"
+#include "kernel/netlink/inet_diag.h"
 #include "kernel/sys.h"
 #include "object/file/file_common.h"
 #include "object/file/inet_common.h"
@@ -29,6 +30,30 @@
 
 #define SHUT_READ  1u
 #define SHUT_WRITE 2u
+
+/* What the kind keeps: on dump what sock_diag(7) told, on restore where the queues are. */
+struct inet_all {
+	struct load_images *in;
+	struct map shutdowns; /* (0, inode) -> bits, only of those with some */
+	bool asked[2][2];     /* UDP and UDP-Lite, IPv4 and IPv6 */
+};
+
+static struct inet_all *inet_all_of(struct model *m)
+{
+	void **extra = file_kind_extra(m, FILE_KIND_inet_socket);
+
+	if (extra && !*extra)
+		*extra = NEW(struct inet_all);
+	return extra ? *extra : NULL;
+}
+
+static void inet_all_done(void *extra)
+{
+	struct inet_all *all = extra;
+
+	map_done(&all->shutdowns);
+	mem_free(all);
+}
 
 /* ---- dump ---- */
 
@@ -132,6 +157,47 @@ static int udp_refuse_corked(struct collect *c, const struct inet_socket *s, int
 			     "the UDP socket is corked: what waits in it cannot be read");
 }
 
+static int shutdown_note(void *ctx, const struct inet_diag *i)
+{
+	struct inet_all *all = ctx;
+
+	if (!i->shutdown || !i->ino)
+		return 0;
+	return map_set(&all->shutdowns, 0, i->ino, (void *)(uintptr_t)i->shutdown);
+}
+
+/* Once for all sockets of the kind; they are in one network namespace. */
+static int shutdowns_ask(const struct inet_socket *s, int fd, struct inet_all *all)
+{
+	bool *asked = &all->asked[s->proto == IPPROTO_UDPLITE][s->family == AF_INET6];
+	scoped(sock_diag_done) struct sock_diag diag = { 0 };
+	scoped(fd_close) int netns = -EBADF;
+	int r = 0;
+
+	if (*asked)
+		return 0;
+	netns = sock_netns_open(fd);
+	r = netns < 0 ? netns : sock_diag_open(netns, &diag);
+	if (r == 0)
+		r = inet_diag_dump(&diag, (int)s->family, (int)s->proto, shutdown_note, all);
+	*asked = r == 0;
+	return r == -ENOENT ? 0
+			    : r; /* no such module: then nothing was shut down, as far as we see */
+}
+
+static int udp_read_shutdown(struct collect *c, struct inet_socket *s, int fd)
+{
+	struct inet_all *all = inet_all_of(c->model);
+	int r;
+
+	if (s->type != SOCK_DGRAM || (s->proto != IPPROTO_UDP && s->proto != IPPROTO_UDPLITE))
+		return 0;
+	r = all ? shutdowns_ask(s, fd, all) : -ENOMEM;
+	if (r == 0)
+		s->shutdown |= (unsigned)(uintptr_t)map_find(&all->shutdowns, 0, s->file.ino);
+	return r < 0 ? report_fail(c->report, r, "cannot list UDP sockets") : 0;
+}
+
 static int datagram_collect(struct collect *c, struct inet_socket *s, int fd)
 {
 	int waiting = 0, r = udp_refuse_corked(c, s, fd);
@@ -143,7 +209,7 @@ static int datagram_collect(struct collect *c, struct inet_socket *s, int fd)
 		report_warn(c->report, CODE_NOTE,
 			    "datagrams that wait to be read are dropped, the first has %d bytes",
 			    waiting);
-	return 0;
+	return udp_read_shutdown(c, s, fd);
 }
 
 /* A link-local address is one of an interface, whose name outlives its number. */
@@ -275,11 +341,11 @@ static int inet_write(struct collect *c, struct dump_images *out)
 /* Queues are images of their own: decode() finds the directory here. */
 static int inet_load(struct model *m, struct load_images *in)
 {
-	void **extra = file_kind_extra(m, FILE_KIND_inet_socket);
+	struct inet_all *all = inet_all_of(m);
 
-	if (!extra)
+	if (!all)
 		return report_fail(in->report, -ENOMEM, "cannot hold the images");
-	*extra = in;
+	all->in = in;
 	return 0;
 }
 
@@ -311,11 +377,13 @@ static bool inet_is_sane(const InetSkEntry *ie)
 
 static int inet_decode(struct model *m, struct file *f, const struct file_record *in)
 {
-	struct load_images *images = *file_kind_extra(m, FILE_KIND_inet_socket);
+	struct inet_all *all = inet_all_of(m);
 	const InetSkEntry *ie = in->fe->isk;
 	struct inet_socket *s = inet_socket_of(f);
 	int r;
 
+	if (!all || !all->in) /* -ENOMEM was reported by load() */
+		return -ENOMEM;
 	if (!ie || !inet_is_sane(ie) || sk_opts_check(ie->opts) < 0)
 		return -EUCLEAN;
 	f->flags = ie->flags;
@@ -336,8 +404,8 @@ static int inet_decode(struct model *m, struct file *f, const struct file_record
 		r = addr_decode(ie->dst_addr, ie->n_dst_addr, ie->dst_port, s->family, &s->peer);
 	if (r == 0)
 		r = inet_opts_decode(s, ie);
-	if (r == 0 && inet_is_connection(s) && !images->policy->tcp_close)
-		r = tcp_image_load(images, s);
+	if (r == 0 && inet_is_connection(s) && !all->in->policy->tcp_close)
+		r = tcp_image_load(all->in, s);
 	return r;
 }
 
@@ -390,4 +458,5 @@ const struct file_kind file_kind_inet_socket = {
 	.create = inet_create,
 	.finish = tcp_release_made,
 	.done = inet_done,
+	.extra_done = inet_all_done,
 };

@@ -100,7 +100,7 @@ static int dump_lock(struct collect *c)
 	vec_done(&pairs);
 	if (r < 0)
 		return lock_failed(c->report, r, &err);
-	r = undo_push(c->undo, "unlock the network", lock_undo, l);
+	r = undo_push(c->hold, "unlock the network", lock_undo, l);
 	return r < 0 ? report_fail(c->report, r, "cannot lock connections") : 0;
 }
 
@@ -122,7 +122,7 @@ static int conn_read(struct collect *c, struct inet_socket *s)
 	r = tcp_repair_begin(s->repair_fd);
 	if (r < 0)
 		return report_fail(c->report, r, "cannot begin its repair");
-	r = undo_push(c->undo, "end the repair of a connection", repair_undo, s);
+	r = undo_push(c->hold, "end the repair of a connection", repair_undo, s);
 	if (r < 0)
 		return report_fail(c->report, r, "cannot begin its repair");
 	s->conn = ARENA_NEW(&c->arena, struct tcp_conn);
