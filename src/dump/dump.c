@@ -169,6 +169,7 @@ static void dump_done(struct dump *d)
 	d->stats->kcmp_calls += d->collect.files.n_compared;
 	identity_done(&d->collect.files);
 	map_done(&d->collect.paths);
+	vec_done(&d->collect.locks);
 	proc_text_done(&d->collect.text);
 	image_dir_free(d->images.dir);
 	kinds_release(&d->model);

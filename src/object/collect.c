@@ -276,11 +276,12 @@ static int file_identify(struct collect *c, const struct meeting *m, struct file
 	struct first_slot *first;
 	struct proc_fdinfo info;
 	void *known = NULL;
+	size_t n_locks = c->locks.n;
 	uint64_t generation;
 	struct stat st;
-	int r;
+	int r, locked;
 
-	r = proc_fdinfo_read(m->proc, m->fd, &c->text, NULL, NULL, &info);
+	r = proc_fdinfo_read(m->proc, m->fd, &c->text, collect_lock_line, c, &info);
 	if (r == 0)
 		r = proc_fd_stat(m->proc, m->fd, &st);
 	if (r < 0)
@@ -299,11 +300,14 @@ static int file_identify(struct collect *c, const struct meeting *m, struct file
 	if (known) {
 		*ret = ((struct first_slot *)known)->file;
 		/* Refused, and reported, when it was met first. */
-		return *ret && !(*ret)->is_refused ? 0 : -ENOTSUP;
+		if (!*ret || (*ret)->is_refused)
+			return -ENOTSUP;
+		return collect_locks_keep(c, n_locks, m->task, m->fd, *ret, false);
 	}
 	r = slot_meet(c, m, &info, &first->file);
 	*ret = first->file;
-	return r;
+	locked = collect_locks_keep(c, n_locks, m->task, m->fd, first->file, true);
+	return r < 0 ? r : locked;
 }
 
 int collect_slot_file(struct collect *c, struct task *t, int fd, struct file **ret,

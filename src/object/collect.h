@@ -2,6 +2,7 @@
 /* The dump context that kinds see, and what is held of live tasks while they are frozen. */
 #include "base/undo.h"
 #include "kernel/proc/dir.h"
+#include "kernel/proc/locks.h"
 #include "kernel/proc/stat.h"
 #include "kernel/proc/status.h"
 #include "model/identity.h"
@@ -24,6 +25,14 @@ struct live_thread {
 	int group_stop;            /* signal of the group stop it was found in, 0 when it ran */
 };
 
+/* A lock on a file, and a descriptor through which it is held. */
+struct held_lock {
+	struct task *task;
+	int fd;
+	struct file *file;
+	struct proc_lock lock;
+};
+
 struct collect {
 	struct model *model;
 	struct report *report;
@@ -34,6 +43,9 @@ struct collect {
 	struct arena arena;    /* for what lives as long as the dump */
 	struct identity files; /* open file descriptions met so far */
 	struct map paths; /* (dev and use, ino) of mapped files, cwd, root, exe -> struct file */
+	struct {
+		VEC(struct held_lock);
+	} locks;	       /* on files of the tree */
 	struct proc_text text; /* a buffer for reading, reused */
 };
 
@@ -64,6 +76,16 @@ int collect_queue_file(struct collect *c, struct task *t, int fd, struct file **
 /* A process and a descriptor of it that is this file: for kcmp(2). fd is negative when no table has
  * it. */
 struct handle file_handle(const struct file *f);
+
+/*
+ * Locks on files (collect_locks.c). A line of fdinfo (proc_fdinfo_fn, ctx is the struct collect):
+ * a lock goes to the end of c->locks, first without its file. Then, with the file known: the locks
+ * from `first` on are given it; those that were met before go. fresh: the file is met first.
+ * Reported: E-FILE-LOCKS.
+ */
+int collect_lock_line(void *ctx, const char *key, const char *value) nodiscard;
+int collect_locks_keep(struct collect *c, size_t first, struct task *t, int fd, struct file *f,
+		       bool fresh) nodiscard;
 
 /* The order of open file descriptions: kcmp(2) KCMP_FILE. For identity_init() of collect.files. */
 int collect_file_cmp(void *ctx, struct handle a, struct handle b, int *ret_order);
