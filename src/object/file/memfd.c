@@ -287,7 +287,8 @@ static int inode_decode(struct image_reader *in, struct model *m, struct memfds 
 	s->size = e->size;
 	s->seals = e->seals;
 	s->hugetlb = e->has_hugetlb_flag && (e->hugetlb_flag & MFD_HUGETLB);
-	s->hugetlb_flag = s->hugetlb ? e->hugetlb_flag & (MAP_HUGE_MASK << MAP_HUGE_SHIFT) : 0;
+	s->hugetlb_flag =
+		s->hugetlb ? e->hugetlb_flag & ((uint32_t)MAP_HUGE_MASK << MAP_HUGE_SHIFT) : 0;
 	s->has_mode = e->has_mode;
 	s->mode = e->mode;
 	return s->name ? map_set(&all->inodes, 0, s->inode_id, s) : -ENOMEM;

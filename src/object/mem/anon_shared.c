@@ -76,7 +76,7 @@ static int anon_shared_map(struct env *env, struct vma *v, int prot)
 {
 	return vma_map(env, v, prot,
 		       (int)(v->flags & ~(unsigned)(MAP_LOCKED | MAP_ANONYMOUS | MAP_HUGETLB |
-						    (MAP_HUGE_MASK << MAP_HUGE_SHIFT))),
+						    ((unsigned)MAP_HUGE_MASK << MAP_HUGE_SHIFT))),
 		       v->shmem->made_fd);
 }
 
