@@ -3,6 +3,7 @@
  * around when there is none. The text is the path that the kernel knows, with " (deleted)" behind
  * it when the name is gone; a file can really be called so, and then the whole text leads to it.
  */
+#include <elf.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
@@ -19,18 +20,31 @@
 #define DELETED_SUFFIX " (deleted)"
 #define BLOCK_BYTES    512 /* the unit of st_blocks, whatever st_blksize says */
 
-int path_root_open(const struct task *t, int *ret_fd)
+static int root_open(const struct ns *ns)
 {
-	const struct ns *ns = t->ns[NS_MNT];
+	if (!ns || ns->place == NS_OURS)
+		return sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	return proc_file_open(&live_of(ns->task)->proc, "root", O_PATH | O_CLOEXEC);
+}
+
+int path_root(struct collect *c, const struct task *t, int *ret_fd)
+{
+	struct remaps *rs = remaps_of(c->model);
 	int fd;
 
-	if (!ns || ns->place == NS_OURS)
-		fd = sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-	else
-		fd = proc_file_open(&live_of(ns->task)->proc, "root", O_PATH | O_CLOEXEC);
-	if (fd < 0)
-		return fd;
-	*ret_fd = fd;
+	if (!rs)
+		return -ENOMEM;
+	if (!rs->has_root || rs->root_ns != t->ns[NS_MNT]) {
+		fd = root_open(t->ns[NS_MNT]);
+		if (fd < 0)
+			return fd;
+		if (rs->has_root)
+			fd_close(rs->root);
+		rs->root = fd;
+		rs->root_ns = t->ns[NS_MNT];
+		rs->has_root = true;
+	}
+	*ret_fd = rs->root;
 	return 0;
 }
 
@@ -267,9 +281,8 @@ static int name_lost(struct collect *c, struct path_file *pf, const struct fd_vi
 
 static int name_collect(struct collect *c, struct path_file *pf, const struct fd_view *v)
 {
-	scoped(fd_close) int root = -EBADF;
 	struct stat there;
-	int r = path_root_open(pf->file.task, &root);
+	int root, r = path_root(c, pf->file.task, &root);
 
 	if (r < 0)
 		return report_fail(c->report, r, "cannot open the root of its mount namespace");
@@ -311,7 +324,8 @@ static void build_id_collect(struct path_file *pf, const struct fd_view *v)
 	scoped(fd_close) int own = -EBADF;
 	int fd = v->fd;
 
-	if (!fs_keeps_files(v->fs_magic) || v->is_opath || (pf->file.flags & O_ACCMODE) == O_WRONLY)
+	if (pf->size < sizeof(Elf32_Ehdr) || !fs_keeps_files(v->fs_magic) || v->is_opath ||
+	    (pf->file.flags & O_ACCMODE) == O_WRONLY)
 		return;
 	if (pf->file.fd < 0)
 		fd = own = path_reopen(v->fd, O_RDONLY);

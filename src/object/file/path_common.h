@@ -66,9 +66,9 @@ int path_file_collect(struct collect *c, struct file *f, const struct fd_view *v
 int path_file_add(struct collect *c, const struct file *f, const struct fd_view *v,
 		  struct path_file **ret) nodiscard;
 
-/* The directory that the kernel's paths of a task's files begin at (O_PATH, the caller's): the root
- * of its mount namespace, not of its chroot. -errno, not reported. */
-int path_root_open(const struct task *t, int *ret_fd) nodiscard;
+/* The directory that the kernel's paths of a task's files begin at (O_PATH, borrowed, until the
+ * next call): the root of its mount namespace, not of its chroot. -errno, not reported. */
+int path_root(struct collect *c, const struct task *t, int *ret_fd) nodiscard;
 
 /* ---- images ---- */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fd.h"
 #include "image/dir.h"
 #include "image/reader.h"
 #include "image/writer.h"
@@ -37,6 +38,8 @@ void remaps_free(struct remaps *rs)
 	map_done(&rs->links);
 	map_done(&rs->index);
 	vec_done(&rs->entries);
+	if (rs->has_root)
+		fd_close(rs->root);
 	vec_done(&rs->stand_ins);
 	scaffold_free(rs->scaffold);
 	mem_free(rs);

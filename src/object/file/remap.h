@@ -28,6 +28,9 @@ struct remaps {
 	struct map ghosts; /* dump: by (dev, ino); restore: by (0, id) -> struct ghost */
 	struct map links;  /* dump: by (dev, ino) -> struct path_file of the temporary link */
 	uint32_t last_ghost;
+	bool has_root; /* dump: path_root() keeps what it opened last */
+	int root;
+	const struct ns *root_ns;
 
 	/* Restore: by (REMAPS_BY_..., id) -> struct remap_entry. */
 	struct map index;

@@ -14,24 +14,24 @@
 
 /* One that this dump made: for undoing it. */
 struct made_link {
-	int root; /* owned */
-	const char *name;
-	struct report *report;
+	struct collect *c;
+	const struct path_file *link;
 };
 
 static void link_undo(void *arg)
 {
-	struct made_link *l = arg;
+	const struct made_link *l = arg;
 	scoped(fd_close) int dir = -EBADF;
 	const char *base;
-	int r = path_open_parent(l->root, l->name, &base, &dir);
+	int root, r = path_root(l->c, l->link->file.task, &root);
 
+	if (r == 0)
+		r = path_open_parent(root, l->link->name, &base, &dir);
 	if (r == 0)
 		r = sys_unlinkat(dir, base, 0);
 	if (r < 0 && r != -ENOENT)
-		report_warn(l->report, CODE_SYSTEM, "the temporary link %s stays: %s", l->name,
-			    strerror(-r));
-	fd_close(fd_take(&l->root));
+		report_warn(l->c->report, CODE_SYSTEM, "the temporary link %s stays: %s",
+			    l->link->name, strerror(-r));
 }
 
 /* A name for the inode behind a descriptor. The way through procfs needs no privilege. */
@@ -52,20 +52,18 @@ static int link_make(struct collect *c, const struct path_file *link)
 	scoped(fd_close) int fd = -EBADF;
 	struct made_link *l = ARENA_NEW(&c->arena, struct made_link);
 	const char *base;
-	int r = l ? file_borrow_fd(&link->file, &fd) : -ENOMEM;
+	int root, r = l ? file_borrow_fd(&link->file, &fd) : -ENOMEM;
 
 	if (r < 0)
 		return report_fail(c->report, r, "cannot borrow the file behind %s", link->name);
-	*l = (struct made_link){ .name = link->name, .report = c->report };
-	r = path_root_open(link->file.task, &l->root);
+	*l = (struct made_link){ .c = c, .link = link };
+	r = path_root(c, link->file.task, &root);
 	if (r == 0)
-		r = path_open_parent(l->root, link->name, &base, &dir);
+		r = path_open_parent(root, link->name, &base, &dir);
 	if (r == 0)
 		r = fd_link(fd, dir, base);
-	if (r < 0) {
-		fd_close(l->root);
+	if (r < 0)
 		return report_fail(c->report, r, "cannot make the temporary link %s", link->name);
-	}
 	r = undo_push(c->undo, "temporary link", link_undo, l);
 	if (r == 0 && c->policy->leave_running)
 		report_note(c->report,
