@@ -2,11 +2,16 @@
 #include "kernel/mem.h"
 
 #include <fcntl.h>
+#include <linux/memfd.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/fd.h"
 #include "kernel/sys.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
 
 struct mem_remote mem_remote_of(const struct proc_pid *p)
 {
@@ -129,4 +134,12 @@ int mem_read_str(struct mem_remote *m, remote_t from, char *buf, size_t room)
 		done += chunk;
 	}
 	return -ENAMETOOLONG;
+}
+
+int mem_file_new(unsigned flags)
+{
+	int fd = sys_memfd_create("stasis", flags | MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+
+	/* Linux < 6.3 does not know that flag. */
+	return fd == -EINVAL ? sys_memfd_create("stasis", flags | MFD_CLOEXEC) : fd;
 }

@@ -41,3 +41,9 @@ ssize_t mem_read_ranges(const struct mem_remote *m, const struct iovec *from, si
 
 /* A NUL-terminated string of at most room - 1 bytes. -ENAMETOOLONG when it is longer. */
 int mem_read_str(struct mem_remote *m, remote_t from, char *buf, size_t room) nodiscard;
+
+/*
+ * A file in memory for our own use, close-on-exec, never to be executed (which some hosts insist
+ * on). flags: further MFD_*, or 0. The descriptor, or -errno of memfd_create(2).
+ */
+int mem_file_new(unsigned flags) nodiscard;

@@ -81,3 +81,11 @@ int restore_finish_files(struct restore *r)
 	}
 	return 0;
 }
+
+void restore_drop_files(struct restore *r)
+{
+	vec_for_each(f, &r->model.files)
+		fd_close(fd_take(&(*f)->made_fd));
+	vec_for_each(s, &r->model.shmems)
+		fd_close(fd_take(&(*s)->made_fd));
+}

@@ -251,6 +251,7 @@ int restore_finish(struct restore *r)
 	if (rc < 0)
 		return rc;
 	undo_forget_all(&r->undo);
+	restore_drop_files(r);
 	finish_release(r, rq->leave == FINAL_STOPPED);
 	r->detached = true;
 	(void)!hooks_run(&rq->hooks, HOOK_POST_RESUME, r->root_pid,

@@ -195,10 +195,7 @@ static void restore_done(struct restore *r)
 		if (b && b->area)
 			(void)!sys_munmap((char *)b->area - PIE_CODE, b->area_size); /* our own */
 	}
-	vec_for_each(f, &r->model.files)
-		fd_close((*f)->made_fd);
-	vec_for_each(s, &r->model.shmems)
-		fd_close((*s)->made_fd);
+	restore_drop_files(r);
 	fd_close(r->areas_fd);
 	fd_close(r->report_pipe[0]);
 	fd_close(r->report_pipe[1]);

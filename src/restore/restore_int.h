@@ -61,6 +61,8 @@ int restore_plan(struct restore *r);
 int restore_create_files(struct restore *r);
 /* What kinds do when the tree is complete and stands still. */
 int restore_finish_files(struct restore *r);
+/* Closes our own descriptors of what was made: a pipe's reader waits for the last writer. */
+void restore_drop_files(struct restore *r);
 int restore_create_shmems(struct restore *r);
 int restore_load_contents(struct restore *r);
 void restore_forget_contents(struct restore *r);

@@ -14,6 +14,7 @@
 #include "image/reader.h"
 #include "image/writer.h"
 #include "kernel/fs.h"
+#include "kernel/mem.h"
 #include "kernel/sys.h"
 #include "object/collect.h"
 #include "object/env.h"
@@ -81,8 +82,7 @@ static uint32_t huge_bits(const struct stat *st)
 static bool inode_is_internal(const struct fd_view *v)
 {
 	bool huge = v->fs_magic == FS_MAGIC_HUGETLB;
-	scoped(fd_close) int own = sys_memfd_create(
-		"stasis", MFD_CLOEXEC | (huge ? MFD_HUGETLB | huge_bits(v->st) : 0));
+	scoped(fd_close) int own = mem_file_new(huge ? MFD_HUGETLB | huge_bits(v->st) : 0);
 	struct stat st;
 
 	return own >= 0 && sys_fstat(own, &st) == 0 && st.st_dev == v->st->st_dev;

@@ -155,8 +155,9 @@ static int pipe_resolve(struct collect *c, struct file *f)
 	if (outside)
 		report_warn(c->report, CODE_PIPE_OUTSIDE,
 			    "the %s end of pipe:[%u] is held outside of the tree only; it will be "
-			    "closed after the restore",
-			    reads ? "writing" : "reading", p->id);
+			    "closed after the restore, unless --inherit-fd 'fd[N]:pipe:[%u]' gives "
+			    "another pipe",
+			    reads ? "writing" : "reading", p->id, p->id);
 	return 0;
 }
 

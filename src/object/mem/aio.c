@@ -201,7 +201,7 @@ static int ring_advance(struct ring *ring, int fd, uint32_t head, uint32_t tail)
 static int ring_restore(struct env *env, struct vma *v, struct ring *old)
 {
 	struct ring *ring = (struct ring *)(uintptr_t)v->at;
-	scoped(fd_close) int fd = sys_memfd_create("stasis", MFD_CLOEXEC);
+	scoped(fd_close) int fd = mem_file_new(0);
 	int r = fd;
 
 	ring->id = (uint32_t)v->shmid;
