@@ -16,10 +16,6 @@
 #include "schema/mm.pb-c.h"
 #include "schema/pstree.pb-c.h"
 
-/* network_lock_method of the inventory. Whatever was asked for, it is nftables that locks. */
-#define LOCK_NFTABLES 2
-#define LOCK_SKIP     3
-
 #define IMAGE_VERSION 2 /* of the inventory: what CRIU since 2.0 reads */
 
 /* One image of one record. */
@@ -383,6 +379,7 @@ int dump_complete(struct dump *d)
 	e.dump_uptime = uptime_usec();
 	e.has_tcp_close = e.tcp_close = d->policy.tcp_close;
 	e.has_network_lock_method = true;
+	/* Whatever was asked for: it is nftables that locks. */
 	e.network_lock_method = d->policy.network_lock ? LOCK_NFTABLES : LOCK_SKIP;
 	e.dump_criu_run_id = d->model.dump_id;
 	r = image_dir_complete(d->images.dir, &e, IMAGE_SYNC_DISK, &err);

@@ -18,13 +18,17 @@ struct external {
 	int fd;            /* --inherit-fd: the descriptor we were given; else -1 */
 };
 
+/* How connections are locked, as inventories number it. We use nftables only. */
+enum lock_method { LOCK_IPTABLES, LOCK_NFTABLES, LOCK_SKIP };
+
 struct policy {
 	bool shell_job;
 	bool ext_unix_sk;
 	bool tcp_established;
 	bool tcp_close;
 	bool skip_in_flight;
-	bool network_lock; /* connections are locked while nobody is there to answer */
+	bool network_lock;  /* connections are locked while nobody is there to answer */
+	bool iptables_lock; /* restore: CRIU's dump locked them by iptables */
 	bool file_locks;
 	bool link_remap;
 	bool force_irmap;

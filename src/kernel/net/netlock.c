@@ -4,8 +4,12 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <nftables/libnftables.h>
+#include <spawn.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "kernel/net/tcp_repair.h"
@@ -81,13 +85,11 @@ static int nft_run(const char *commands, struct netlock_error *err)
 
 int netlock_table(const char *dump_id, char ret[NETLOCK_TABLE_MAX])
 {
-	int n;
-
 	for (const char *p = dump_id; *p; p++)
 		if (!isalnum((unsigned char)*p) && *p != '-')
 			return -EINVAL;
-	n = snprintf(ret, NETLOCK_TABLE_MAX, "inet CRIU-%s", dump_id);
-	return n < NETLOCK_TABLE_MAX && *dump_id ? 0 : -EINVAL;
+	(void)snprintf(ret, NETLOCK_TABLE_MAX, "inet CRIU-%s", dump_id);
+	return *dump_id ? 0 : -EINVAL;
 }
 
 static int table_text(const char *t, struct str *s)
@@ -149,6 +151,63 @@ int netlock_add(const char *table, const struct netlock_pair *pairs, size_t n,
 		return r;
 	}
 	return nft_run(str_get(&s), ret_err);
+}
+
+/* Runs iptables for one rule, quietly. */
+static void iptables_delete(const char *chain, const struct inet_addr *from,
+			    const struct inet_addr *to)
+{
+	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN], sport[8], dport[8], mark[16];
+	const char *argv[] = { from->family == AF_INET ? "iptables" : "ip6tables",
+			       "-w",
+			       "-t",
+			       "filter",
+			       "-D",
+			       chain,
+			       "--protocol",
+			       "tcp",
+			       "-m",
+			       "mark",
+			       "!",
+			       "--mark",
+			       mark,
+			       "--source",
+			       src,
+			       "--sport",
+			       sport,
+			       "--destination",
+			       dst,
+			       "--dport",
+			       dport,
+			       "-j",
+			       "DROP",
+			       NULL };
+	posix_spawn_file_actions_t quiet;
+	pid_t pid;
+
+	if (!inet_ntop(from->family, from->ip, src, sizeof(src)) ||
+	    !inet_ntop(to->family, to->ip, dst, sizeof(dst)))
+		return;
+	(void)snprintf(sport, sizeof(sport), "%u", from->port);
+	(void)snprintf(dport, sizeof(dport), "%u", to->port);
+	(void)snprintf(mark, sizeof(mark), "%#x", TCP_REPAIR_MARK);
+	if (posix_spawn_file_actions_init(&quiet) != 0)
+		return;
+	if (posix_spawn_file_actions_addopen(&quiet, STDOUT_FILENO, "/dev/null", O_WRONLY, 0) ==
+		    0 &&
+	    posix_spawn_file_actions_adddup2(&quiet, STDOUT_FILENO, STDERR_FILENO) == 0 &&
+	    posix_spawnp(&pid, argv[0], &quiet, NULL, (char *const *)argv, environ) == 0)
+		(void)!waitpid(pid, NULL, 0); /* whatever it says */
+	(void)posix_spawn_file_actions_destroy(&quiet);
+}
+
+void netlock_iptables_remove(const struct netlock_pair *pair)
+{
+	struct inet_addr local = inet_addr_unmap(&pair->local);
+	struct inet_addr peer = inet_addr_unmap(&pair->peer);
+
+	iptables_delete("INPUT", &peer, &local);
+	iptables_delete("OUTPUT", &local, &peer);
 }
 
 bool netlock_is_there(const char *table)

@@ -11,7 +11,8 @@
  */
 #include "kernel/net/inet_addr.h"
 
-#define NETLOCK_TABLE_MAX 64
+/* With "inet " and the NUL. CRIU cuts the name at this length, so the end of the id is missing. */
+#define NETLOCK_TABLE_MAX 32
 
 struct netlock_error {
 	char text[256]; /* what nftables said, one line */
@@ -35,6 +36,12 @@ int netlock_add(const char *table, const struct netlock_pair *pairs, size_t n,
 
 /* Whether there is such a table. */
 bool netlock_is_there(const char *table);
+
+/*
+ * Takes away the rules by which CRIU locks a connection with iptables: one in INPUT, one in OUTPUT.
+ * What is not there is no error, nor is a host without iptables.
+ */
+void netlock_iptables_remove(const struct netlock_pair *pair);
 
 /* Takes the table away; one that is not there is no error. */
 int netlock_remove(const char *table, struct netlock_error *ret_err) nodiscard;

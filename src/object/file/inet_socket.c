@@ -308,8 +308,8 @@ static int inet_encode(const struct file *f, struct file_record *out)
 	ie->has_v6only = s->family == AF_INET6;
 	ie->v6only = s->v6only;
 	ie->ifname = s->ifname[0] ? arena_str(out->arena, s->ifname) : NULL;
-	ie->has_ns_id = net && net->place != NS_OURS;
-	ie->ns_id = ie->has_ns_id ? net->id : 0;
+	ie->has_ns_id = net != NULL;
+	ie->ns_id = net ? net->id : 0;
 	ie->has_shutdown = s->shutdown != 0;
 	ie->shutdown = (SkShutdown)s->shutdown;
 	out->fe->isk = ie;

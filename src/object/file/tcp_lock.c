@@ -188,21 +188,31 @@ static int conn_release(struct env *env, struct inet_socket *s)
 	return r < 0 ? report_fail(env->report, r, "cannot end its repair") : 0;
 }
 
-int tcp_release_made(struct env *env)
+/* Ours, and the dump's, also when the connections were not made (--tcp-close). */
+static int made_unlock(struct env *env)
 {
 	char table[NETLOCK_TABLE_MAX];
 	struct netlock_error err = { 0 };
-	bool any = false;
+	struct pairs pairs = { 0 };
+	int r = pairs_collect(env->model, false, &pairs);
+
+	if (r < 0)
+		return report_fail(env->report, r, "cannot unlock connections");
+	if (env->policy->iptables_lock)
+		vec_for_each(pair, &pairs)
+			netlock_iptables_remove(pair);
+	if (pairs.n && netlock_table(env->model->dump_id, table) == 0)
+		r = netlock_remove(table, &err);
+	vec_done(&pairs);
+	return r < 0 ? lock_failed(env->report, r, &err) : 0;
+}
+
+int tcp_release_made(struct env *env)
+{
 	int r = 0;
 
-	vec_for_each(f, &env->model->files)
-		any |= conn_of(*f) != NULL;
-	if (any && env->policy->network_lock && net_is_ours(env->model) &&
-	    netlock_table(env->model->dump_id, table) == 0) {
-		r = netlock_remove(table, &err);
-		if (r < 0)
-			return lock_failed(env->report, r, &err);
-	}
+	if (env->policy->network_lock && net_is_ours(env->model))
+		r = made_unlock(env);
 	vec_for_each(f, &env->model->files) {
 		struct inet_socket *s = conn_of(*f);
 
