@@ -155,8 +155,9 @@ static int memfd_collect(struct collect *c, struct file *f, const struct fd_view
 	int r = 0;
 
 	if (str_has_prefix(v->link, SYSV, NULL))
-		return report_refuse(c->report, -ENOTSUP, CODE_VMA_KIND, "%s is a System V segment",
-				     v->link);
+		return report_refuse_with(c->report, -ENOTSUP, CODE_VMA_KIND,
+					  "run the program in an ipc namespace of its own",
+					  "%s is a System V segment of the host", v->link);
 	if (!s) {
 		s = model_add_shmem(c->model, 0);
 		r = s ? map_set(&c->model->shmem_by_ino, v->st->st_dev, v->st->st_ino, s) : -ENOMEM;
