@@ -81,7 +81,9 @@ static void contents_count(struct dump *d, const struct pump_counts *n)
 int dump_contents(struct dump *d, bool move)
 {
 	scoped(contents_done) struct contents c = { 0 };
-	struct pump_config config = { .images = d->images.dir };
+	struct pump_config config = { .images = d->images.dir,
+				      .keep_sharing =
+					      d->policy.leave_running && d->model.n_tasks > 1 };
 	struct pump_error err;
 	int r = pump_new(&config, &c.pump);
 

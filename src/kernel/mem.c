@@ -102,6 +102,11 @@ int mem_read(struct mem_remote *m, remote_t from, void *buf, size_t len)
 	return move(m, READ, from.va, buf, len);
 }
 
+int mem_read_unpinned(struct mem_remote *m, remote_t from, void *buf, size_t len)
+{
+	return move_by_file(m, READ, from.va, buf, len);
+}
+
 int mem_write(struct mem_remote *m, remote_t to, const void *buf, size_t len)
 {
 	return move(m, WRITE, to.va, (char *)(uintptr_t)buf, len);

@@ -28,6 +28,12 @@ SCOPED_OBJECT(struct mem_remote, mem_remote_done);
  * have been moved then. -ESRCH: the task is gone. -EPERM.
  */
 int mem_read(struct mem_remote *m, remote_t from, void *buf, size_t len) nodiscard;
+/*
+ * The same through /proc/PID/mem, slower but without a trace: process_vm_readv pins the pages it
+ * reads, and the kernel gives a task whose page is shared copy-on-write one of its own before it is
+ * pinned (Linux 5.19 and later).
+ */
+int mem_read_unpinned(struct mem_remote *m, remote_t from, void *buf, size_t len) nodiscard;
 int mem_write(struct mem_remote *m, remote_t to, const void *buf, size_t len) nodiscard;
 
 /*

@@ -28,6 +28,7 @@ struct pump_config {
 	struct image_dir *images;
 	unsigned max_threads; /* 0: as many as there are CPUs */
 	bool keep_zero;       /* store pages of zeros too */
+	bool keep_sharing;    /* the tasks go on: what they share copy-on-write stays shared (slower) */
 	/* Called in the caller's thread now and then, with what was moved so far; NULL is fine. */
 	void (*progress)(void *arg, uint64_t bytes);
 	void *progress_arg;

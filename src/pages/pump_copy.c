@@ -134,6 +134,17 @@ static int read_task(struct worker *w)
 			from[n++] = (struct iovec){ (void *)(s->base + o->runs[i].va),
 						    o->runs[i].n * PAGE_SIZE };
 	}
+	for (; w->pump->config.keep_sharing && next < n; next++) {
+		int r = mem_read_unpinned(&w->mem, REMOTE((uintptr_t)from[next].iov_base),
+					  w->buf + done, from[next].iov_len);
+
+		if (r == -EFAULT)
+			return find_unreadable(w, s, (uintptr_t)from[next].iov_base - s->base,
+					       from[next].iov_len / PAGE_SIZE);
+		if (r < 0)
+			return r;
+		done += from[next].iov_len;
+	}
 	while (next < n) {
 		ssize_t got =
 			mem_read_ranges(&w->mem, &from[next], n - next, w->buf + done, len - done);
