@@ -260,7 +260,7 @@ static int creds_decode(struct model *m, struct thread *th, void *part,
 /* ---- restore: this process ---- */
 
 /* What the calling process has, in the same terms. *ret owns its groups. */
-static int creds_own(struct creds *ret)
+static int creds_read_own(struct creds *ret)
 {
 	struct cap_sets caps;
 	int n = sys_getgroups(0, NULL), r = cap_own_get(&caps);
@@ -278,7 +278,11 @@ static int creds_own(struct creds *ret)
 	ret->caps.permitted = caps.permitted;
 	ret->caps.effective = caps.effective;
 	for (unsigned cap = 0; cap < CAPS_MAX; cap++) {
-		if (sys_prctl(PR_CAPBSET_READ, cap, 0, 0, 0) > 0)
+		int in = sys_prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+
+		if (in < 0) /* behind the last one of this kernel */
+			break;
+		if (in)
 			ret->caps.bounding |= BIT(cap);
 		if (sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) > 0)
 			ret->caps.ambient |= BIT(cap);
@@ -303,9 +307,44 @@ static void creds_done(void *part)
 	mem_free(ptr_take(&s->lsm_profile));
 }
 
-static void scoped_creds_done(struct creds *s)
+/* Of the kind as a whole: what the process had that asked last. There may be many threads, and all
+ * are compared with the same. */
+struct own_creds {
+	pid_t pid;
+	struct creds creds;
+};
+
+static void own_creds_free(void *extra)
 {
-	creds_done(s);
+	struct own_creds *own = extra;
+
+	creds_done(&own->creds);
+	mem_free(own);
+}
+
+/* The calling process's credentials: borrowed, until a process that it forks asks. */
+static int creds_own(struct model *m, const struct creds **ret)
+{
+	void **extra = task_kind_extra(m, TASK_KIND_creds);
+	struct own_creds *own = extra ? *extra : NULL;
+	int r;
+
+	if (own && own->pid == sys_getpid()) {
+		*ret = &own->creds;
+		return 0;
+	}
+	if (own)
+		own_creds_free(own);
+	if (extra)
+		*extra = own = NEW(struct own_creds);
+	if (!extra || !own)
+		return -ENOMEM;
+	r = creds_read_own(&own->creds);
+	if (r < 0)
+		return r;
+	own->pid = sys_getpid();
+	*ret = &own->creds;
+	return 0;
 }
 
 static bool groups_are_equal(const struct creds *a, const struct creds *b)
@@ -369,10 +408,9 @@ static int creds_check_ids(struct check *k, const struct creds *s, const struct 
 static int creds_check(struct check *k, struct thread *th, void *part)
 {
 	const struct ns *user = th->task->ns[NS_USER];
-	const struct creds *s = part;
-	scoped(creds_done) struct creds ours;
+	const struct creds *s = part, *ours;
 	uint64_t more;
-	int r = creds_own(&ours);
+	int r = creds_own(k->model, &ours);
 
 	if (r < 0)
 		return report_fail(k->report, r, "cannot read our own credentials");
@@ -381,22 +419,22 @@ static int creds_check(struct check *k, struct thread *th, void *part)
 		return r;
 	if (user && user->place != NS_OURS) /* whoever creates a user namespace has it all there */
 		return 0;
-	r = creds_check_ids(k, s, &ours);
+	r = creds_check_ids(k, s, ours);
 	if (r < 0)
 		return r;
-	more = s->caps.permitted & ~ours.caps.permitted;
+	more = s->caps.permitted & ~ours->caps.permitted;
 	if (more)
 		return report_refuse(k->report, -EPERM, CODE_CREDS,
 				     "it had %s, which this process lacks", caps_first(more));
-	if ((s->securebits != ours.securebits || (ours.caps.bounding & ~s->caps.bounding)) &&
-	    !(ours.caps.effective & BIT(CAP_SETPCAP)))
+	if ((s->securebits != ours->securebits || (ours->caps.bounding & ~s->caps.bounding)) &&
+	    !(ours->caps.effective & BIT(CAP_SETPCAP)))
 		return report_refuse(k->report, -EPERM, CODE_CREDS,
 				     "its bounding set or securebits differ from ours, and this "
 				     "process lacks CAP_SETPCAP");
-	if (ours.no_new_privs && !s->no_new_privs)
+	if (ours->no_new_privs && !s->no_new_privs)
 		return report_refuse(k->report, -EPERM, CODE_CREDS,
 				     "it may gain privileges, this process (no_new_privs) may not");
-	more = s->caps.bounding & ~ours.caps.bounding;
+	more = s->caps.bounding & ~ours->caps.bounding;
 	if (more)
 		report_warn(k->report, CODE_CREDS,
 			    "its bounding set had %s, which is not in ours; restored without",
@@ -514,13 +552,14 @@ static void late_ids_and_caps(struct program *p, const struct creds *s, const st
 
 static int creds_last(struct env *env, struct thread *th, void *part, struct program *p)
 {
-	const struct creds *s = part;
-	scoped(creds_done) struct creds ours;
-	int r = creds_own(&ours);
+	const struct creds *s = part, *have;
+	struct creds ours;
+	int r = creds_own(env->model, &have);
 
 	(void)th;
 	if (r < 0)
 		return report_fail(env->report, r, "cannot read our own credentials");
+	ours = *have;
 	/* What we lack ourselves can be neither kept nor dropped. */
 	ours.caps.bounding |= s->caps.bounding;
 	if (!uids_are_equal(s, &ours) || !gids_are_equal(s, &ours) || !groups_are_equal(s, &ours) ||
@@ -546,4 +585,5 @@ const struct task_kind task_kind_creds = {
 	.check = creds_check,
 	.last = creds_last,
 	.done = creds_done,
+	.extra_done = own_creds_free,
 };
