@@ -8,9 +8,10 @@
 #include "object/file/tty_common.h"
 #include "schema/tty.pb-c.h"
 
-/* Control characters in images: as many as the kernel has. */
+/* Control characters in images: as many numbers as the kernel has characters, but the characters
+ * themselves are the bytes of the first of these numbers. The rest is whatever CRIU left there. */
 #define N_CC 19
-_Static_assert(NCCS == N_CC, "control characters");
+_Static_assert(sizeof(((struct termios2 *)0)->c_cc) == N_CC, "control characters");
 
 /* ---- the terminal ---- */
 
@@ -80,8 +81,7 @@ static TermiosEntry *termios_encode(const struct termios2 *t, struct arena *a)
 	e->c_line = t->c_line;
 	e->c_ispeed = t->c_ispeed;
 	e->c_ospeed = t->c_ospeed;
-	for (unsigned i = 0; i < N_CC; i++)
-		cc[i] = t->c_cc[i];
+	memcpy(cc, t->c_cc, sizeof(t->c_cc));
 	e->n_c_cc = N_CC;
 	e->c_cc = cc;
 	return e;
@@ -98,8 +98,7 @@ static bool termios_decode(const TermiosEntry *e, struct termios2 *ret)
 				  .c_line = (cc_t)e->c_line,
 				  .c_ispeed = e->c_ispeed,
 				  .c_ospeed = e->c_ospeed };
-	for (unsigned i = 0; i < N_CC; i++)
-		ret->c_cc[i] = (cc_t)e->c_cc[i];
+	memcpy(ret->c_cc, e->c_cc, sizeof(ret->c_cc));
 	return true;
 }
 
