@@ -29,7 +29,21 @@ struct regs {
 	struct user_desc tls[TLS_SLOTS];
 	uint64_t missing; /* restore: vector components that this CPU lacks */
 	bool is_compat, has_shadow_stack;
+	const struct cpu *cpu; /* the kind's, borrowed */
 };
+
+/* The CPU, read once for all threads: cpuid is slow in virtual machines. NULL: out of memory. */
+static const struct cpu *regs_cpu(struct model *m)
+{
+	void **extra = task_kind_extra(m, TASK_KIND_regs);
+
+	if (extra && !*extra) {
+		*extra = NEW(struct cpu);
+		if (*extra)
+			cpu_read(*extra);
+	}
+	return extra ? *extra : NULL;
+}
 
 /* ---- dump ---- */
 
@@ -37,6 +51,9 @@ static int regs_collect(struct collect *c, struct thread *th, void *part)
 {
 	struct regs *s = part;
 
+	s->cpu = regs_cpu(c->model);
+	if (!s->cpu)
+		return report_fail(c->report, -ENOMEM, "cannot note its registers");
 	for (unsigned i = 0; i < TLS_SLOTS; i++) {
 		int r = ptrace_get_thread_area(th->host_tid, TLS_FIRST + i, &s->tls[i]);
 
@@ -135,7 +152,6 @@ static int regs_encode(const struct thread *th, const void *part, struct core_re
 	ThreadInfoX86 *ti = core_thread_info(out);
 	UserX86RegsEntry *gp = ARENA_NEW(out->arena, UserX86RegsEntry);
 	UserDescT *tls = ARENA_ARRAY(out->arena, UserDescT, TLS_SLOTS);
-	struct cpu cpu;
 
 	if (!ti || !gp || !tls)
 		return -ENOMEM;
@@ -145,8 +161,7 @@ static int regs_encode(const struct thread *th, const void *part, struct core_re
 	gp->orig_ax = th->context->regs.orig_rax;
 	ti->gpregs = gp;
 
-	cpu_read(&cpu);
-	ti->fpregs = xstate_encode(&settled, &cpu, out->arena);
+	ti->fpregs = xstate_encode(&settled, s->cpu, out->arena);
 	ti->tls = ARENA_ARRAY(out->arena, UserDescT *, TLS_SLOTS);
 	if (!ti->fpregs || !ti->tls)
 		return -ENOMEM;
@@ -208,14 +223,14 @@ static int regs_decode(struct model *m, struct thread *th, void *part, const str
 	const ThreadInfoX86 *ti = in->core->thread_info;
 	struct regs *s = part;
 	struct context *ctx;
-	struct cpu cpu;
 	int r;
 
-	(void)m;
+	s->cpu = regs_cpu(m);
+	if (!s->cpu)
+		return -ENOMEM;
 	if (!ti || !ti->gpregs || !ti->fpregs || ti->n_tls > TLS_SLOTS || th->context)
 		return -EUCLEAN;
-	cpu_read(&cpu);
-	r = xstate_decode(ti->fpregs, &cpu, &s->missing, &ctx);
+	r = xstate_decode(ti->fpregs, s->cpu, &s->missing, &ctx);
 	if (r < 0)
 		return r;
 	gpregs_take(ti->gpregs, &ctx->regs);
@@ -282,4 +297,5 @@ const struct task_kind task_kind_regs = {
 	.decode = regs_decode,
 	.check = regs_check,
 	.late = regs_late,
+	.extra_done = mem_free,
 };
