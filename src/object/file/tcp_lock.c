@@ -29,14 +29,17 @@ static struct inet_socket *conn_of(struct file *f)
 	return s && inet_is_connection(s) ? s : NULL;
 }
 
-/* Those that a lock is for: a closed one has no peer that could send. */
+/*
+ * Those that a lock is for. Closed ones, too: they come back through states in which the kernel
+ * answers, and whoever gets that where the peer was would answer with a reset.
+ */
 static int pairs_collect(const struct model *m, bool made, struct pairs *ret)
 {
 	vec_for_each(f, &m->files) {
 		const struct inet_socket *s = conn_of(*f);
 		int r;
 
-		if (!s || (made && !s->conn) || s->state == TCP_CLOSE)
+		if (!s || (made && !s->conn))
 			continue;
 		r = vec_push(ret, (struct netlock_pair){ .local = s->local, .peer = s->peer });
 		if (r < 0)
