@@ -120,6 +120,9 @@ static int ints_read(struct report *rep, int fd, const struct int_opt *opts, siz
 			continue;
 		if (r < 0)
 			return report_fail(rep, r, "cannot read %s", opts[i].text);
+		/* Only privileged ones may set it, if to nothing. */
+		if (opts[i].name == SO_MARK && opts[i].level == SOL_SOCKET && !value)
+			continue;
 		*field_at(o, opts[i].has) = true;
 		*field_at(o, opts[i].value) = opts[i].is_bool ? value != 0 : value;
 	}

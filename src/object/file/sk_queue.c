@@ -167,54 +167,6 @@ static int packet_add(struct reading *rd, const uint8_t *bytes, size_t len, stru
 	return r < 0 ? report_fail(rd->c->report, r, "cannot hold what is in a queue") : 0;
 }
 
-/*
- * Bytes of a stream that were sent before a message with files are read together with it. How many
- * came before shows when fewer are asked for: the files come with the first byte of their message.
- */
-static int rights_find(const struct reading *rd, size_t len, size_t *ret_before)
-{
-	size_t low = 1, high = len; /* the files come with one of the bytes low..high */
-	scoped(mem_free) uint8_t *buf = mem_alloc(1, len);
-
-	if (!buf)
-		return -ENOMEM;
-	while (low < high) {
-		scoped(look_done) struct look l = { 0 };
-		size_t mid = low + (high - low) / 2;
-		int r = peek_set(rd, rd->at);
-
-		if (r == 0)
-			r = queue_look(rd->fd, buf, mid, &l);
-		if (r < 0)
-			return r;
-		if (l.n_fds)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	*ret_before = low - 1;
-	return peek_set(rd, rd->at + (int)len);
-}
-
-static int look_take(struct reading *rd, struct look *l)
-{
-	struct look plain = { .has_cred = l->has_cred, .cred = l->cred };
-	size_t before = 0, len = (size_t)l->len;
-	int r = 0;
-
-	if (rd->is_stream && l->n_fds && len > 1) {
-		r = rights_find(rd, len, &before);
-		if (r < 0)
-			return report_fail(rd->c->report, r, "cannot look at files in flight");
-	}
-	if (before)
-		r = packet_add(rd, rd->buf, before, &plain);
-	if (r == 0)
-		r = packet_add(rd, rd->buf + before, len - before, l);
-	rd->at += (int)len;
-	return r;
-}
-
 /* 1 when there may be more. */
 static int queue_step(struct reading *rd)
 {
@@ -237,7 +189,8 @@ static int queue_step(struct reading *rd)
 		r = rd->buf ? peek_set(rd, rd->at) : -ENOMEM;
 		return r < 0 ? report_fail(rd->c->report, r, "cannot hold a message") : 1;
 	}
-	r = look_take(rd, &l);
+	r = packet_add(rd, rd->buf, (size_t)l.len, &l);
+	rd->at += (int)l.len;
 	return r < 0 ? r : 1;
 }
 

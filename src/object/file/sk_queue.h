@@ -3,6 +3,9 @@
  * What waits in the receive queue of a unix socket: messages, or the bytes of a stream, with the
  * open files, credentials and sender's name that came with them. Reading leaves the queue as it is
  * (MSG_PEEK); the descriptors that the kernel makes for files in flight are ours.
+ *
+ * Not kept: where in a stream the message with files began. A look shows it together with the bytes
+ * before it, whatever is asked for; so the files come with the first of these bytes.
  */
 #include "object/collect.h"
 #include "object/env.h"

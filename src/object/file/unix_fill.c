@@ -72,6 +72,13 @@ static int helper_of(struct env *env, struct unix_sock *s, int *ret_fd)
 	return 0;
 }
 
+/* Whether anybody may send to it, not only a peer. */
+static bool is_open(const struct unix_sock *s)
+{
+	return unix_is_dgram(s) && s->name_len && (!s->peer || s->peer->peer != s) &&
+	       !s->peer_closed;
+}
+
 /*
  * Whose end sends a message: the one whose name it carries, as far as that one is there; else the
  * peer. *ret_by is NULL for an end of ours.
@@ -80,19 +87,15 @@ static int sender_of(struct env *env, struct unix_sock *s, const struct sk_packe
 		     struct unix_sock **ret_by, int *ret_fd)
 {
 	struct unix_all *all = unix_all_of(env->model);
-	struct unix_sock *by = peer_that_sends(all, s), *named;
+	struct unix_sock *by = peer_that_sends(all, s);
 
-	if (unix_is_dgram(s) && !(s->peer && by == s->peer) && s->helper < 0) {
-		named = p->sender_len ? named_socket(all, p) : NULL;
-		by = named ? named : by;
-		if (!p->sender_len && by && by->name_len && s->name_len)
-			by = NULL; /* came from somebody without a name */
-	}
+	if (is_open(s) && p->sender_len)
+		by = named_socket(all, p);
+	else if (is_open(s) && by && by->name_len)
+		by = NULL; /* came from somebody without a name */
 	*ret_by = by;
-	if (!by || s->helper >= 0) {
-		*ret_by = NULL;
+	if (!by)
 		return helper_of(env, s, ret_fd);
-	}
 	*ret_fd = by->file.made_fd;
 	return 0;
 }
@@ -150,8 +153,28 @@ static int packet_put(struct env *env, struct unix_sock *s, const struct sk_pack
 	return r < 0 ? r : back;
 }
 
+/* A datagram socket that is connected gets messages from its peer only: what came before that is
+ * put back while it is not. It has no messages yet that the kernel could drop. */
+static int dgram_release(struct unix_sock *s)
+{
+	const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+
+	if (!is_open(s) || !s->peer || s->queue.n_sent)
+		return 0;
+	return sys_connect(s->file.made_fd, &nobody, sizeof(nobody));
+}
+
+static int dgram_reconnect(struct env *env, struct unix_sock *s)
+{
+	if (!is_open(s) || !s->peer)
+		return 0;
+	if (s->peer->uflags & UNIX_EXTERN)
+		return unix_connect_outside(env, s->peer, s->file.made_fd);
+	return s->peer->name_len ? unix_connect_to(s->peer, s->file.made_fd) : -ENOTCONN;
+}
+
 /* 0 when it is full, 1 when the rest must wait for the tasks. */
-static int queue_fill(struct env *env, struct unix_sock *s)
+static int packets_put(struct env *env, struct unix_sock *s)
 {
 	struct sk_queue *q = &s->queue;
 
@@ -170,6 +193,20 @@ static int queue_fill(struct env *env, struct unix_sock *s)
 			return fail(env, r, s, "fill the queue of");
 	}
 	return 0;
+}
+
+static int queue_fill(struct env *env, struct unix_sock *s)
+{
+	int r, filled;
+
+	if (s->queue.n_sent == s->queue.n)
+		return 0;
+	r = dgram_release(s);
+	if (r < 0)
+		return fail(env, r, s, "disconnect");
+	filled = packets_put(env, s);
+	r = filled == 0 ? dgram_reconnect(env, s) : 0;
+	return r < 0 ? fail(env, r, s, "connect") : filled;
 }
 
 /* ---- the rest ---- */
