@@ -425,7 +425,8 @@ static int tty_check(struct check *k, struct file *f)
 	const struct tty *t = tty_file_of(f)->tty;
 	char key[48];
 
-	ttys_pair(ttys_of(k->model));
+	if (ttys_of(k->model))
+		ttys_pair(ttys_of(k->model));
 	if (tty_is_outside(t))
 		return check_outside(k, t);
 	if (t->type != TTY_EXT || policy_find(k->policy->inherits, k->policy->n_inherits, t))
@@ -453,6 +454,8 @@ static int tty_plan(struct model *m, struct report *rep)
 {
 	struct ttys *all = ttys_of(m);
 
+	if (!all)
+		return report_fail(rep, -ENOMEM, "cannot plan terminals");
 	ttys_pair(all);
 	vec_for_each(t, &all->all)
 		session_plan(m, *t);

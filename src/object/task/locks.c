@@ -253,8 +253,12 @@ static int lock_set(struct env *env, const struct lock *l)
 
 static int locks_early(struct env *env, struct thread *th, void *part)
 {
+	struct locks *all = locks_of(env->model);
+
 	(void)part;
-	vec_for_each(l, locks_of(env->model)) {
+	if (!all)
+		return report_fail(env->report, -ENOMEM, "cannot set its locks");
+	vec_for_each(l, all) {
 		int r = l->pid == th->task->pid ? lock_set(env, l) : 0;
 
 		if (r < 0)
@@ -265,8 +269,12 @@ static int locks_early(struct env *env, struct thread *th, void *part)
 
 static int locks_last(struct env *env, struct thread *th, void *part, struct program *p)
 {
+	struct locks *all = locks_of(env->model);
+
 	(void)part;
-	vec_for_each(l, locks_of(env->model)) {
+	if (!all)
+		return report_fail(env->report, -ENOMEM, "cannot set its locks");
+	vec_for_each(l, all) {
 		struct flock range = range_of(l);
 		struct piece piece;
 
