@@ -243,6 +243,8 @@ int unix_fill_all(struct env *env)
 	struct unix_all *all = unix_all_of(env->model);
 	int r;
 
+	if (!all)
+		return 0; /* then nothing was made */
 	/* Queues first: shutting one down or shrinking its buffers hampers its peer. */
 	unix_for_each(s, all)
 	{

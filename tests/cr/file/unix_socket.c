@@ -877,7 +877,7 @@ CR_TEST(unix_socket, a_dgram_peer_outside_is_refused, .refused = "E-UNIX-OUTSIDE
 }
 
 CR_TEST(unix_socket, a_dgram_peer_outside_is_connected_again, .dump_options = "--ext-unix-sk",
-	.restore_options = "--ext-unix-sk")
+	.restore_options = "--ext-unix-sk", .outsiders = true)
 {
 	int s = bound(SOCK_DGRAM, "outside"), c = connected(SOCK_DGRAM, "outside");
 

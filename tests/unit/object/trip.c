@@ -189,6 +189,9 @@ static void make_files(struct trip *t)
 		assert_int_equal(env_lift_fd(&t->env, &fd), 0);
 		(*f)->made_fd = fd;
 	}
+	for (unsigned i = 0; i < FILE_KIND_MAX; i++)
+		if (file_kinds[i]->link)
+			assert_int_equal(file_kinds[i]->link(&t->env), 0);
 }
 
 static void place_files(struct trip *t)
