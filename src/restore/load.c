@@ -86,7 +86,7 @@ static int load_nomem(struct restore *r)
 
 static int load_inventory(struct restore *r)
 {
-	scoped(loading_done) struct loading l;
+	scoped(loading_done) struct loading l = { 0 };
 	InventoryEntry *e = NULL;
 	int rc = loading_open(r, IMAGE_INVENTORY, IMAGE_ONE, &l);
 
@@ -146,7 +146,7 @@ static int load_task(struct loading *l, const PstreeEntry *e)
 
 static int load_pstree(struct restore *r)
 {
-	scoped(loading_done) struct loading l;
+	scoped(loading_done) struct loading l = { 0 };
 	PstreeEntry *e = NULL;
 	int rc = loading_open(r, IMAGE_PSTREE, IMAGE_ONE, &l);
 
@@ -162,7 +162,7 @@ static int load_pstree(struct restore *r)
 
 static int load_ids(struct restore *r, struct task *t)
 {
-	scoped(loading_done) struct loading l;
+	scoped(loading_done) struct loading l = { 0 };
 	TaskKobjIdsEntry *e = NULL;
 	int rc = loading_open(r, IMAGE_IDS, (uint64_t)t->pid, &l);
 
@@ -250,7 +250,7 @@ static int load_file(struct loading *l, const FileEntry *e)
 
 static int load_files(struct restore *r)
 {
-	scoped(loading_done) struct loading l;
+	scoped(loading_done) struct loading l = { 0 };
 	FileEntry *e = NULL;
 	int rc = 0;
 
@@ -294,7 +294,7 @@ static int load_slot(struct loading *l, struct fdtable *table, const FdinfoEntry
 
 static int load_fdtable(struct restore *r, struct fdtable *table)
 {
-	scoped(loading_done) struct loading l;
+	scoped(loading_done) struct loading l = { 0 };
 	FdinfoEntry *e = NULL;
 	int rc = loading_open(r, IMAGE_FDINFO, table->id, &l);
 
@@ -305,7 +305,7 @@ static int load_fdtable(struct restore *r, struct fdtable *table)
 
 static int load_fs(struct restore *r, struct fs *fs)
 {
-	scoped(loading_done) struct loading l;
+	scoped(loading_done) struct loading l = { 0 };
 	FsEntry *e = NULL;
 	int rc = loading_open(r, IMAGE_FS, (uint64_t)fs->owner->pid, &l);
 
@@ -400,7 +400,7 @@ static int load_mm_lists(struct loading *l, struct mm *mm, const MmEntry *e)
 
 static int load_mm(struct restore *r, struct mm *mm)
 {
-	scoped(loading_done) struct loading l;
+	scoped(loading_done) struct loading l = { 0 };
 	MmEntry *e = NULL;
 	int rc;
 
@@ -460,7 +460,7 @@ static int core_decode(struct restore *r, struct thread *th, CoreEntry *core)
 /* The leader's core comes first: it tells whether the task lives, and so what else there is. */
 static int load_core(struct restore *r, struct thread *th, CoreEntry **ret)
 {
-	scoped(loading_done) struct loading l;
+	scoped(loading_done) struct loading l = { 0 };
 	struct task *t = th->task;
 	bool leader = th == task_leader(t);
 	int rc = loading_open(r, IMAGE_CORE, (uint64_t)th->tid, &l);
