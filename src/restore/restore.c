@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "image/dir.h"
+#include "kernel/pidfd.h"
 #include "kernel/sys.h"
 #include "model/plan.h"
 #include "pie/wire.h"
@@ -52,7 +53,12 @@ static int restore_lift(struct restore *r)
 static int restore_prepare_tree(struct restore *r)
 {
 	struct task *t;
-	int rc = shared_new(r->n_live, &r->shared);
+	int rc = r->self = pidfd_new(getpid(), PIDFD_OF_TASK);
+
+	if (rc >= 0)
+		rc = env_lift_fd(&r->env, &r->self);
+	if (rc >= 0)
+		rc = shared_new(r->n_live, r->self, &r->shared);
 
 	task_for_each(t, &r->model)
 		r->n_built++;
@@ -122,6 +128,7 @@ static int restore_init(struct restore *r, const struct restore_request *rq, str
 			       .report = rep,
 			       .stats = st,
 			       .areas_fd = -EBADF,
+			       .self = -EBADF,
 			       .report_pipe = { -EBADF, -EBADF },
 			       .timeout = rq->timeout ? rq->timeout : 60 * USEC_PER_SEC };
 	model_init(&r->model);
@@ -146,6 +153,19 @@ static int restore_init(struct restore *r, const struct restore_request *rq, str
 	return rc < 0 ? report_fail(rep, rc, "cannot open /") : 0;
 }
 
+/* The ends of threads that we have seized are ours to take note of, and their leader's is not told
+ * before. */
+static void restore_reap_threads(const struct task *t)
+{
+	struct thread *th;
+	siginfo_t info;
+
+	thread_for_each(th, t)
+		if (th != task_leader(t))
+			(void)!sys_waitid(P_PID, (id_t)th->tid, &info,
+					  WEXITED | __WALL); /* -ECHILD: not seized yet */
+}
+
 /*
  * Kills what was built and waits for its end, so that every pid is free again when we are done. A
  * task whose parent died before it is given to us while we are a subreaper; tasks come parents
@@ -167,6 +187,9 @@ static void restore_kill(struct restore *r)
 		if (r->all_born && t->build)
 			(void)!sys_kill(t->pid, SIGKILL); /* -ESRCH: gone */
 	(void)!sys_kill(r->root_pid, SIGKILL);
+	task_for_each(t, &r->model)
+		if (r->all_born && t->build)
+			restore_reap_threads(t);
 	(void)!sys_waitid(P_PID, (id_t)r->root_pid, &info,
 			  WEXITED | __WALL); /* a sibling is not ours */
 	task_for_each(t, &r->model)
@@ -197,6 +220,7 @@ static void restore_done(struct restore *r)
 	}
 	restore_drop_files(r);
 	fd_close(r->areas_fd);
+	fd_close(r->self);
 	fd_close(r->report_pipe[0]);
 	fd_close(r->report_pipe[1]);
 	fd_close(r->env.root_fd);

@@ -44,6 +44,7 @@ struct restore {
 	struct map stores;        /* (STORE_*, id) -> struct page_store, checked at load */
 	bool huge_always;
 	int areas_fd;
+	int self; /* a pidfd of the coordinator */
 	const struct task *memory_of; /* whose memory is mapped in this process beside our own */
 	struct features features;
 	bool all_born;    /* every pid of the tree is ours */

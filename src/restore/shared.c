@@ -2,8 +2,10 @@
 #include "restore/shared.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "kernel/futex.h"
+#include "kernel/pidfd.h"
 #include "kernel/sys.h"
 
 #define STAGE_CANCELLED UINT32_MAX
@@ -24,7 +26,7 @@ static size_t shared_size(unsigned n)
 	return sizeof(struct shared) + n * sizeof(struct shared_task);
 }
 
-int shared_new(unsigned n, struct shared **ret)
+int shared_new(unsigned n, int coordinator, struct shared **ret)
 {
 	void *p;
 	int r = sys_mmap(NULL, shared_size(n), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -34,6 +36,7 @@ int shared_new(unsigned n, struct shared **ret)
 		return r;
 	*ret = p;
 	(*ret)->n_tasks = n;
+	(*ret)->coordinator = coordinator;
 	return 0;
 }
 
@@ -43,22 +46,37 @@ void shared_free(struct shared *s)
 		(void)!sys_munmap(s, shared_size(s->n_tasks)); /* our own: nothing can go wrong */
 }
 
+/*
+ * Tasks die with their parents (PR_SET_PDEATHSIG), but not those whose parent was gone before they
+ * could ask for that, nor orphans before they are adopted: each looks for itself now and then.
+ */
+static void stage_end_with_coordinator(const struct shared *s, usec_t timeout)
+{
+	if (pidfd_wait(s->coordinator, timeout) == 0)
+		_exit(1);
+}
+
 int stage_finish(struct shared *s, enum stage done)
 {
 	uint32_t now;
 
 	__atomic_add_fetch(&s->arrived, 1, __ATOMIC_SEQ_CST);
 	futex_wake_all(&s->arrived);
-	while ((now = __atomic_load_n(&s->stage, __ATOMIC_SEQ_CST)) <= (uint32_t)done)
-		futex_wait(&s->stage, now, USEC_PER_SEC);
+	while ((now = __atomic_load_n(&s->stage, __ATOMIC_SEQ_CST)) <= (uint32_t)done) {
+		futex_wait(&s->stage, now, STAGE_CHECK);
+		if (__atomic_load_n(&s->stage, __ATOMIC_SEQ_CST) == now)
+			stage_end_with_coordinator(s, 0);
+	}
 	return now == STAGE_CANCELLED ? -ECANCELED : 0;
 }
 
-void stage_fail(struct shared *s)
+_Noreturn void stage_fail(struct shared *s)
 {
 	__atomic_add_fetch(&s->failed, 1, __ATOMIC_SEQ_CST);
 	__atomic_add_fetch(&s->arrived, 1, __ATOMIC_SEQ_CST);
 	futex_wake_all(&s->arrived);
+	for (;;)
+		stage_end_with_coordinator(s, USEC_PER_SEC);
 }
 
 void stage_open(struct shared *s, enum stage next)

@@ -28,6 +28,7 @@ struct shared {
 	uint32_t arrived; /* futex: tasks at the end of the current stage */
 	uint32_t failed;  /* tasks that gave up; they have sent their report before */
 	uint32_t n_tasks;
+	int coordinator; /* a pidfd of it: the same number in the coordinator and all tasks */
 	struct shared_counts counts;
 	struct shared_task tasks[]; /* by build.slot */
 };
@@ -35,16 +36,17 @@ struct shared {
 /* The name of a stage, for the log. */
 const char *stage_name(enum stage s);
 
-/* A fresh shared block for n tasks, mapped in us and in all children forked later. */
-int shared_new(unsigned n, struct shared **ret) nodiscard;
+/* A fresh shared block for n tasks, mapped in us, the coordinator, and in all children forked later,
+ * which inherit the pidfd of us (borrowed). */
+int shared_new(unsigned n, int coordinator, struct shared **ret) nodiscard;
 void shared_free(struct shared *s);
 
 /* In a task: says that it finished `s` and waits until the coordinator opens the next one.
- * -ECANCELED when the restore was given up. */
+ * -ECANCELED when the restore was given up. Does not return when the coordinator dies. */
 int stage_finish(struct shared *s, enum stage done) nodiscard;
 
-/* In a task: it cannot go on; wakes the coordinator. */
-void stage_fail(struct shared *s);
+/* In a task: it cannot go on; wakes the coordinator, and waits to be killed or for its death. */
+_Noreturn void stage_fail(struct shared *s);
 
 /* In the coordinator: opens `next` for everybody and clears the count. */
 void stage_open(struct shared *s, enum stage next);

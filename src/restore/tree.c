@@ -46,8 +46,6 @@ static _Noreturn void task_give_up(struct restore *r)
 	(void)!report_send(r->report, r->report_pipe[1]); /* nobody else to tell */
 	log_flush();
 	stage_fail(r->shared);
-	for (;;)
-		pause();
 }
 
 pid_t task_fork(struct restore *r, struct task *t, uint64_t extra_flags)
