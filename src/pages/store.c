@@ -370,3 +370,30 @@ int page_store_open_file(const struct page_store *s, size_t file, struct image_e
 	assert(file < s->files.n);
 	return image_raw_open(f->dir, IMAGE_PAGES, f->pages_id, err, ret);
 }
+
+int page_store_read(const struct page_store *store, uint64_t va, void *buf, size_t len,
+		    struct image_error *err)
+{
+	uint64_t end = va + len;
+
+	vec_for_each(piece, page_store_pieces(store)) {
+		scoped(image_raw_free) struct image_raw *raw = NULL;
+		uint64_t part;
+		int r;
+
+		if (va == end || page_piece_end(piece) <= va)
+			continue;
+		if (piece->va > va)
+			break;
+		part = MIN(end, page_piece_end(piece)) - va;
+		r = page_store_open_file(store, piece->file, err, &raw);
+		if (r == 0)
+			r = image_raw_read(raw, buf, part,
+					   piece->page * PAGE_SIZE + (va - piece->va));
+		if (r < 0)
+			return r;
+		buf = (char *)buf + part;
+		va += part;
+	}
+	return va == end ? 0 : -ENODATA;
+}

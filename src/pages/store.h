@@ -58,6 +58,13 @@ int page_store_check_segment(const struct page_store *store, uint64_t size,
 /* How many pages it has. */
 uint64_t page_store_pages(const struct page_store *store);
 
+/*
+ * Reads len bytes from va on, both multiples of the page size: small things that are looked at
+ * while loading. -ENODATA when a page of them is not stored; else as image_raw_read().
+ */
+int page_store_read(const struct page_store *store, uint64_t va, void *buf, size_t len,
+		    struct image_error *err) nodiscard;
+
 /* ---- for whoever moves the pages (fill.h) ---- */
 
 struct page_piece {

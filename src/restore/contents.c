@@ -64,7 +64,8 @@ static int load_mm_contents(struct restore *r, struct mm *mm)
 	}
 	mm_note_pages(mm, page_store_pieces(store));
 	r->stats->bytes += page_store_pages(store) * PAGE_SIZE;
-	return store_keep_take(r, STORE_MM, mm->id, store);
+	rc = store_keep_take(r, STORE_MM, mm->id, store);
+	return rc == 0 ? restore_load_vdso(r, mm, store) : rc;
 }
 
 static int load_shmem_contents(struct restore *r, const struct shmem *s)
@@ -94,6 +95,7 @@ int restore_load_contents(struct restore *r)
 	if (rc < 0)
 		return report_fail(r->report, rc, "cannot look for stored pages");
 	r->huge_always = fill_huge_always();
+	rc = restore_find_own_vdso(r);
 	vec_for_each(mm, &r->model.mms)
 		rc = rc < 0 ? rc : load_mm_contents(r, *mm);
 	vec_for_each(s, &r->model.shmems)
@@ -106,6 +108,7 @@ void restore_forget_contents(struct restore *r)
 	map_for_each(e, &r->stores)
 		page_store_free(e->value);
 	map_done(&r->stores);
+	map_done(&r->vdsos);
 	page_chain_free(r->chain);
 }
 

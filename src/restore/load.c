@@ -101,9 +101,10 @@ static int load_inventory(struct restore *r)
 	if (e->dump_criu_run_id && strlen(e->dump_criu_run_id) < MODEL_ID_MAX)
 		(void)snprintf(r->model.dump_id, MODEL_ID_MAX, "%s", e->dump_criu_run_id);
 	r->policy.tcp_close |= e->has_tcp_close && e->tcp_close;
-	r->policy.network_lock &= !e->has_network_lock_method || e->network_lock_method != LOCK_SKIP;
-	r->policy.iptables_lock = !e->has_network_lock_method ||
-				  e->network_lock_method == LOCK_IPTABLES;
+	r->policy.network_lock &=
+		!e->has_network_lock_method || e->network_lock_method != LOCK_SKIP;
+	r->policy.iptables_lock =
+		!e->has_network_lock_method || e->network_lock_method == LOCK_IPTABLES;
 	return 0;
 }
 

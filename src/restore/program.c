@@ -32,6 +32,9 @@ struct special {
 };
 
 struct specials {
+	const struct old_vdso
+		*proxy_of; /* ours goes somewhere else, and the old one's pages lead to it */
+	uint64_t proxy_at;
 	struct special at[PIECES_MAX];
 	size_t n;
 };
@@ -71,6 +74,7 @@ static int specials_match(struct restore *r, const struct task *t, struct specia
 {
 	const struct vma *vdso = NULL;
 	const struct special *ours = NULL;
+	const struct old_vdso *old;
 
 	vec_for_each(v, &t->mm->vmas)
 		if ((*v)->status & VMA_VDSO)
@@ -82,13 +86,19 @@ static int specials_match(struct restore *r, const struct task *t, struct specia
 		s->n = 0;
 		return 0;
 	}
-	if (vdso->end - vdso->start != ours->size)
+	old = map_find(&r->vdsos, 0, t->mm->id);
+	if (old ? old->fits : vdso->end - vdso->start == ours->size) {
+		for (size_t i = 0; i < s->n; i++)
+			s->at[i].to = vdso->start - (ours->from - s->at[i].from);
+		return 0;
+	}
+	if (!old)
 		return report_refuse(r->report, -ENOTSUP, CODE_FEATURE,
-				     "the image's vDSO has %" PRIu64
-				     " bytes, this kernel's %" PRIu64,
+				     "the task's vDSO has %" PRIu64 " bytes, this kernel's %" PRIu64
+				     ", and its pages were not stored",
 				     vdso->end - vdso->start, ours->size);
-	for (size_t i = 0; i < s->n; i++)
-		s->at[i].to = vdso->start - (ours->from - s->at[i].from);
+	s->proxy_of = old;
+	s->proxy_at = vdso->start;
 	return 0;
 }
 
@@ -126,6 +136,41 @@ static void program_move(struct program *p, uint64_t from, uint64_t size, uint64
 		      ARGS(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to));
 	program_note(p, "moving %s %" PRIx64 "-%" PRIx64 " to %" PRIx64, what, from, from + size,
 		     to);
+}
+
+/*
+ * Ours stays in the gap, out of the way of everything the task has, and the old pages come back as
+ * a proxy.
+ */
+static int program_make_proxy(struct restore *r, struct program *p, const struct specials *s,
+			      uint64_t gap)
+{
+	const uint64_t size = s->proxy_of->size;
+	struct piece image = program_put(p, NULL, size);
+	uint64_t ours_at = 0;
+	int rc;
+
+	for (size_t i = 0; i < s->n; i++) {
+		uint64_t to = gap + (s->at[i].from - s->at[0].from);
+
+		program_move(p, s->at[i].from, s->at[i].size, to, "vDSO page");
+		if (s->at[i].kind == PROC_MAP_VDSO)
+			ours_at = to;
+	}
+	if (!image.p)
+		return report_fail(r->report, -ENOMEM, "cannot make a proxy of its vDSO");
+	rc = vdso_make_proxy(r, s->proxy_of, ours_at, image.p);
+	if (rc < 0)
+		return rc;
+	program_exact(p, (int64_t)s->proxy_at, SYS_mmap,
+		      ARGS(s->proxy_at, size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
+	program_note(p, "mapping room for the task's own vDSO");
+	program_copy(p, arg_const(s->proxy_at), arg_at(image), size);
+	program_note(p, "copying the task's own vDSO, led to this kernel's");
+	program_exact(p, 0, SYS_mprotect, ARGS(s->proxy_at, size, PROT_READ | PROT_EXEC));
+	program_note(p, "protecting the task's own vDSO");
+	return 0;
 }
 
 /* Moves a group by way of a gap, because old and new places may overlap. */
@@ -251,7 +296,12 @@ static int program_add_leader(struct restore *r, struct task *t, struct program 
 		return report_fail(r->report, rc, "cannot plan the program");
 	ranges_sort(&keep);
 	program_unmap_own(p, own, &keep);
-	program_move_specials(p, s, gap);
+	if (s->proxy_of)
+		rc = program_make_proxy(r, p, s, gap);
+	else
+		program_move_specials(p, s, gap);
+	if (rc < 0)
+		return rc;
 	program_move_staged(p, t);
 	vec_for_each(v, &t->mm->vmas) {
 		rc = (*v)->kind->late ? (*v)->kind->late(&r->env, *v, p) : 0;

@@ -28,6 +28,13 @@ struct build {
 	bool seized;
 };
 
+/* The vDSO that a task had (vdso.c); one for all tasks with the same. */
+struct old_vdso {
+	char *image;
+	uint64_t size;
+	bool fits; /* this kernel's can take its place */
+};
+
 struct restore {
 	const struct restore_request *request;
 	struct report *report;
@@ -43,6 +50,9 @@ struct restore {
 	struct page_chain *chain; /* where stored pages are */
 	struct map stores;        /* (STORE_*, id) -> struct page_store, checked at load */
 	bool huge_always;
+	struct map vdsos; /* (0, id of the mm) -> struct old_vdso; none where it was not stored */
+	struct old_vdso *last_vdso;
+	uint64_t own_vdso_size;
 	int areas_fd;
 	int self; /* a pidfd of the coordinator */
 	const struct task *memory_of; /* whose memory is mapped in this process beside our own */
@@ -79,6 +89,14 @@ void finish_release(struct restore *r, bool stopped);
 
 /* The stages that the interpreter's barriers wait for. */
 enum area_stage { AREA_STAGE_LAST = 1, AREA_STAGE_RETURN = 2 };
+
+struct page_store;
+int restore_find_own_vdso(struct restore *r);
+/* Reads the vDSO of an address space and compares it with ours (vdso.c). */
+int restore_load_vdso(struct restore *r, const struct mm *mm, const struct page_store *store);
+/* Fills image (old->size bytes) with the old one's pages, led to ours, which will lie at ours_at.
+ */
+int vdso_make_proxy(struct restore *r, const struct old_vdso *old, uint64_t ours_at, void *image);
 
 /* ---- in the tasks
  * -------------------------------------------------------------------------------------------- */
