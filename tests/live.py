@@ -103,7 +103,8 @@ def start(*words, out=subprocess.DEVNULL, pass_fd=None, **options):
 
 def stasis(*words, program=STASIS, code=None, timeout=60, **options):
     done = subprocess.run([str(word) for word in (program, *words)], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=timeout, **options)
+                          capture_output=True, encoding="utf-8", errors="replace",
+                          timeout=timeout, **options)
     if code is not None:
         assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
     return done
