@@ -45,6 +45,7 @@ struct tree_plan {
 	} ops;
 	pid_t born_sid;   /* session at birth */
 	bool is_settled;  /* somebody is going to give birth to it */
+	bool is_reached;  /* some chain of births leads to it from the root */
 	bool orphan_born; /* through TREE_FORK_ORPHAN: its first parent exits at once */
 };
 

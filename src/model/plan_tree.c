@@ -187,6 +187,29 @@ static int plan_group(struct model *m, struct task *t, pid_t outer_pgid)
 	return plan_op(t, TREE_JOIN_GROUP, NULL, t->pgid);
 }
 
+static void plan_reach(struct task *t)
+{
+	t->tree->is_reached = true;
+	vec_for_each(op, &t->tree->ops)
+		if (op->task && !op->task->tree->is_reached)
+			plan_reach(op->task);
+}
+
+/* A task that waits to be born by one of its own descendants would never be: nobody must wait for
+ * it. */
+static int plan_check_births(struct model *m, const struct task **ret_task)
+{
+	struct task *t;
+
+	plan_reach(m->root);
+	task_for_each(t, m) {
+		*ret_task = t;
+		if (!t->tree->is_reached)
+			return -EINVAL;
+	}
+	return 0;
+}
+
 int plan_tree(struct model *m, pid_t outer_sid, pid_t outer_pgid, const struct task **ret_task)
 {
 	struct task *t, *c;
@@ -224,7 +247,7 @@ int plan_tree(struct model *m, pid_t outer_sid, pid_t outer_pgid, const struct t
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return plan_check_births(m, ret_task);
 }
 
 int plan_tree_print(const struct model *m, struct str *out)

@@ -187,7 +187,7 @@ static struct finding *finding_new_take(const struct facts *facts, char *where, 
 	f->err = facts->err;
 	f->where = where;
 	f->cause = cause;
-	f->remedy = str_format("%s", facts->remedy);
+	f->remedy = str_format("%s", facts->remedy ? facts->remedy : ""); /* "": the code's own */
 	if (!f->where || !f->cause || !f->remedy)
 		return NULL;
 	return ptr_take(&f);

@@ -79,23 +79,37 @@ pid_t task_fork(struct restore *r, struct task *t, uint64_t extra_flags)
 	return pid;
 }
 
+static bool pid_is_of_tree(const struct model *m, pid_t pid)
+{
+	return map_find(&m->task_by_pid, 0, (uint64_t)pid) ||
+	       map_find(&m->task_by_pid, 1, (uint64_t)pid);
+}
+
+/* Exit status of a helper that got a number which somebody of the tree is still to be born with. */
+#define WRONG_NUMBER 3
+
 /* Has `t` born by a child of ours that exits, so that the nearest subreaper adopts it. */
 static int task_fork_orphan(struct restore *r, struct task *t)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD };
 	siginfo_t info;
-	pid_t between = (pid_t)sys_clone3(&args, sizeof(args));
 	int rc;
 
-	if (between == 0)
-		_exit(task_fork(r, t, 0) < 0 ? 1 : 0);
-	if (between < 0)
-		return report_fail(r->report, between, "cannot create a helper process");
 	do {
-		rc = sys_waitid(P_PID, (id_t)between, &info, WEXITED | __WALL);
-	} while (rc == -EINTR);
-	if (rc < 0)
-		return report_fail(r->report, rc, "cannot wait for a helper process");
+		pid_t between = (pid_t)sys_clone3(&args, sizeof(args));
+
+		if (between == 0 && pid_is_of_tree(&r->model, getpid()))
+			_exit(WRONG_NUMBER);
+		if (between == 0)
+			_exit(task_fork(r, t, 0) < 0 ? 1 : 0);
+		if (between < 0)
+			return report_fail(r->report, between, "cannot create a helper process");
+		do {
+			rc = sys_waitid(P_PID, (id_t)between, &info, WEXITED | __WALL);
+		} while (rc == -EINTR);
+		if (rc < 0)
+			return report_fail(r->report, rc, "cannot wait for a helper process");
+	} while (info.si_status == WRONG_NUMBER);
 	return info.si_status == 0 ? 0 : -ECANCELED;
 }
 
