@@ -33,9 +33,9 @@ class Board:
 
 
 class Busy:
-    """unit/inject/target.c: ten threads, one for each way of computing or waiting."""
+    """unit/inject/target.c: nine threads, one for each way of computing or waiting."""
 
-    JOBS = "cCsfrpPuwq"
+    JOBS = "CqsfrpPuw"
 
     def __init__(self, folder):
         self.board = Board(folder / "board")
