@@ -14,9 +14,10 @@ import live  # noqa: E402
 class App:
     """A program in a folder of its own."""
 
-    def __init__(self, folder, *words, env=None):
+    def __init__(self, folder, *words, env=None, options=()):
         self.folder, self.images = folder, folder / "images"
         self.images.mkdir()
+        self.options = options  # of dump and restore
         self.out = folder / "out"
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C.UTF-8", **(env or {})}
         with open(self.out, "wb") as out:
@@ -34,14 +35,18 @@ class App:
         return live.is_alive(self.pid)
 
     def dump(self):
-        done = live.stasis("dump", "-t", self.pid, "-D", self.images)
+        """A task that ends just while it is being stopped makes for a refusal, and its remedy is to try again."""
+        for _ in range(10):
+            done = live.stasis("dump", "-t", self.pid, "-D", self.images, *self.options)
+            if "[E-DYING]" not in done.stderr:
+                break
         assert done.returncode == 0, self.text()[-500:] + done.stdout + done.stderr
         self.wait_end(10)
         return done
 
     def restore(self):
         """The root becomes a child of ours again."""
-        live.stasis("restore", "-d", "--restore-sibling", "-D", self.images, code=0)
+        live.stasis("restore", "-d", "--restore-sibling", "-D", self.images, *self.options, code=0)
         self.restored = True
 
     def around(self):

@@ -234,7 +234,7 @@ def finish(app, times=1, code=0):
 
 
 def test_python_with_threads_and_sqlite(app):
-    finish(app("python3", "-c", PYTHON_THREADS), times=2)
+    finish(app("python3", "-c", PYTHON_THREADS, options=["--file-locks"]), times=2)
 
 
 def test_python_with_asyncio_timers(app):
