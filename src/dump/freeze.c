@@ -50,6 +50,8 @@ static int freeze_explain(struct dump *d, struct task *t, pid_t tid, int err)
 	if (proc_status_read(&live_of(t)->proc, &st) < 0)
 		return report_refuse(d->report, -ESRCH, CODE_NO_SUCH_TASK,
 				     "it ended while the tree was being stopped");
+	if (st.state == 'Z' || st.state == 'X')
+		return 0; /* as good as gone: it ends */
 	if (st.tracer && st.tracer != getpid())
 		return report_refuse(d->report, -EBUSY, CODE_TRACED, "traced by process %d",
 				     st.tracer);
@@ -90,7 +92,50 @@ static int thread_seize(struct dump *d, struct task *t, pid_t tid)
 			   : 1;
 }
 
-/* Waits for a thread to stand still and notes how it was found. */
+static void thread_forget(struct thread *th)
+{
+	struct live_thread *live = live_thread_of(th);
+
+	if (!live)
+		return;
+	proc_pid_done(&live->proc);
+	proc_status_done(&live->status);
+	mem_free(ptr_take(&th->live));
+}
+
+static void task_forget(struct task *t)
+{
+	struct live_task *live = live_of(t);
+
+	if (!live)
+		return;
+	proc_pid_done(&live->proc);
+	fd_close(live->pidfd);
+	mem_free(ptr_take(&t->live));
+}
+
+/* A thread that ended while it was being stopped: our wait has taken note of it. */
+static void thread_drop(struct dump *d, struct thread *th)
+{
+	(void)undo_forget(&d->undo, thread_release, th);
+	thread_forget(th);
+	model_drop_thread(&d->model, th);
+}
+
+/* A task that ended and is reaped already: as if it had ended before we came. 1: dropped. */
+static int task_drop(struct dump *d, struct task *t)
+{
+	int r;
+
+	if (t == d->model.root || !list_is_empty(&t->children))
+		return report_refuse(d->report, -ESRCH, CODE_DYING,
+				     "it ended while the tree was being stopped");
+	task_forget(t);
+	r = model_drop_task(&d->model, t);
+	return r < 0 ? report_fail(d->report, r, "cannot forget a task") : 1;
+}
+
+/* Waits for a thread to stand still and notes how it was found. 1: caught, 0: it has ended. */
 static int thread_catch(struct dump *d, struct thread *th)
 {
 	struct live_thread *live = live_thread_of(th);
@@ -106,8 +151,7 @@ static int thread_catch(struct dump *d, struct thread *th)
 	if (r < 0)
 		return report_fail(d->report, r, "cannot wait for thread %d", th->host_tid);
 	if (!ptrace_stop_is_alive(&stop))
-		return report_refuse(d->report, -ESRCH, CODE_DYING,
-				     "thread %d ended while it was being stopped", th->host_tid);
+		return 0;
 	if (stop.kind == PTRACE_STOP_GROUP) {
 		live->group_stop = stop.signal;
 		th->task->state = TASK_STOPPED;
@@ -118,6 +162,23 @@ static int thread_catch(struct dump *d, struct thread *th)
 		r = ptrace_get_sigmask(th->host_tid, &live->sigmask);
 	if (r < 0)
 		return report_fail(d->report, r, "cannot look at thread %d", th->host_tid);
+	return 1;
+}
+
+/* Catches the threads behind *caught, which then is the last one. */
+static int threads_catch(struct dump *d, struct task *t, struct list **caught)
+{
+	while ((*caught)->next != &t->threads) {
+		struct thread *th = list_entry((*caught)->next, struct thread, link);
+		int r = thread_catch(d, th);
+
+		if (r < 0)
+			return r;
+		if (r == 0)
+			thread_drop(d, th);
+		else
+			*caught = &th->link;
+	}
 	return 0;
 }
 
@@ -142,6 +203,8 @@ static int task_freeze_threads(struct dump *d, struct task *t)
 		unsigned fresh = 0;
 
 		r = proc_tasks_read(&live_of(t)->proc, &tids);
+		if (r == -ESRCH) /* reaped, and what we had of it dropped */
+			return 0;
 		if (r < 0)
 			return report_fail(d->report, r, "cannot list threads");
 		vec_for_each(tid, &tids) {
@@ -157,24 +220,23 @@ static int task_freeze_threads(struct dump *d, struct task *t)
 			return 0;
 		if (d->cgroup) /* frozen: none can be caught, none can come either */
 			return 0;
-		while (caught->next != &t->threads) {
-			caught = caught->next;
-			r = thread_catch(d, list_entry(caught, struct thread, link));
-			if (r < 0)
-				return r;
-		}
+		r = threads_catch(d, t, &caught);
+		if (r < 0)
+			return r;
 	}
 	return report_refuse(d->report, -EBUSY, CODE_TIMEOUT,
 			     "it makes threads faster than they can be stopped");
 }
 
-/* A dead task needs no stopping; it is there for its parent to see. */
+/* A dead task needs no stopping; it is there for its parent to see. 1: it is not there any more. */
 static int task_note_dead(struct dump *d, struct task *t)
 {
 	struct proc_stat st;
 	struct thread *th;
 	int r = proc_stat_read(&live_of(t)->proc, &st);
 
+	if (r == -ESRCH)
+		return task_drop(d, t);
 	if (r < 0)
 		return report_fail(d->report, r, "cannot read its status");
 	if (st.threads > 1)
@@ -211,6 +273,7 @@ static int task_open(struct dump *d, struct task *t)
 	return r < 0 ? r : 0;
 }
 
+/* 1: it is gone, and so is t. */
 static int task_freeze(struct dump *d, struct task *t)
 {
 	struct proc_stat st;
@@ -220,7 +283,7 @@ static int task_freeze(struct dump *d, struct task *t)
 	if (r == 0)
 		r = proc_stat_read(&live_of(t)->proc, &st);
 	if (r == -ESRCH)
-		return report_refuse(d->report, r, CODE_NO_SUCH_TASK, "there is no such process");
+		return task_drop(d, t);
 	if (r < 0)
 		return report_fail(d->report, r, "cannot look at it");
 	if (proc_stat_is_dead(&st))
@@ -264,17 +327,17 @@ static int freeze_catch_all(struct dump *d)
 	struct task *t;
 
 	task_for_each(t, &d->model) {
-		struct thread *th;
+		struct list *caught = &t->threads;
+		int r;
 
 		REPORT_FRAME(d->report, "task %d", t->host_pid);
 		if (t->state == TASK_DEAD)
 			continue;
-		thread_for_each(th, t) {
-			int r = thread_catch(d, th);
-
-			if (r < 0)
-				return r;
-		}
+		r = threads_catch(d, t, &caught);
+		if (r == 0 && list_is_empty(&t->threads))
+			r = task_note_dead(d, t);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -285,12 +348,18 @@ static int freeze_round(struct dump *d, unsigned *fresh)
 
 	/* The list grows at its end while we walk it. */
 	for (struct list *at = d->model.tasks.next; at != &d->model.tasks; at = at->next) {
+		struct list *before = at->prev;
+		bool gone = false;
 		int r = 0;
 
 		t = list_entry(at, struct task, link);
-		if (!t->live)
+		if (!t->live) {
 			r = task_freeze(d, t);
-		if (r == 0 && t->state != TASK_DEAD)
+			gone = r == 1;
+		}
+		if (gone)
+			at = before;
+		else if (r == 0 && t->state != TASK_DEAD)
 			r = task_add_children(d, t);
 		if (r < 0)
 			return r;
@@ -379,20 +448,10 @@ void dump_forget_live(struct dump *d)
 	struct task *t;
 
 	task_for_each(t, &d->model) {
-		struct live_task *live = live_of(t);
 		struct thread *th;
 
-		thread_for_each(th, t) {
-			if (!th->live)
-				continue;
-			proc_pid_done(&live_thread_of(th)->proc);
-			proc_status_done(&live_thread_of(th)->status);
-			mem_free(ptr_take(&th->live));
-		}
-		if (!live)
-			continue;
-		proc_pid_done(&live->proc);
-		fd_close(live->pidfd);
-		mem_free(ptr_take(&t->live));
+		thread_for_each(th, t)
+			thread_forget(th);
+		task_forget(t);
 	}
 }

@@ -65,6 +65,30 @@ struct thread *model_add_thread(struct model *m, struct task *t, pid_t tid)
 	return th;
 }
 
+void model_drop_thread(struct model *m, struct thread *th)
+{
+	list_del(&th->link);
+	th->task->n_threads--;
+	m->n_threads--;
+	mem_free(th);
+}
+
+int model_drop_task(struct model *m, struct task *t)
+{
+	struct task *other;
+	int r = 0;
+
+	assert(t != m->root && list_is_empty(&t->children) && list_is_empty(&t->threads));
+	list_del(&t->link);
+	list_del(&t->sibling);
+	m->n_tasks--;
+	mem_free(t);
+	map_done(&m->task_by_pid); /* maps forget nothing: made anew */
+	task_for_each(other, m)
+		r = r < 0 ? r : map_set(&m->task_by_pid, 0, (uint64_t)other->pid, other);
+	return r;
+}
+
 struct mm *model_add_mm(struct model *m, uint32_t id, struct task *owner)
 {
 	struct mm *mm = MODEL_NEW(&m->mms, struct mm);

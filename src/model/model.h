@@ -46,7 +46,8 @@ struct model {
 			  per file kind */
 	void **task_extras; /* likewise, one per task kind */
 
-	char dump_id[MODEL_ID_MAX]; /* of the dump that the images are of, a UUID; "" in old images */
+	char dump_id[MODEL_ID_MAX]; /* of the dump that the images are of, a UUID; "" in old images
+				     */
 
 	uint32_t next_file_id;
 	uint32_t next_pages_id;
@@ -61,6 +62,10 @@ void model_done(struct model *m);
 /* New objects, owned by the model; NULL when out of memory. `parent` NULL makes the root. */
 struct task *model_add_task(struct model *m, struct task *parent, pid_t pid);
 struct thread *model_add_thread(struct model *m, struct task *t, pid_t tid);
+/* The reverse: it is gone. A thread, or a task without children and threads; the root stays.
+ * -ENOMEM: the task is gone all the same, but the model cannot be used any more. */
+void model_drop_thread(struct model *m, struct thread *th);
+int model_drop_task(struct model *m, struct task *t) nodiscard;
 struct mm *model_add_mm(struct model *m, uint32_t id, struct task *owner);
 struct fdtable *model_add_fdtable(struct model *m, uint32_t id, struct task *owner);
 struct fs *model_add_fs(struct model *m, uint32_t id, struct task *owner);
