@@ -6,12 +6,7 @@
  * A frozen group outlives whoever froze it, and the user cannot tell why nothing moves. So a guard,
  * a child of ours, waits for our death as long as the group is frozen, and thaws it then.
  */
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "base/fd.h"
+#include "base/guard.h"
 #include "dump/dump.h"
 #include "dump/dump_int.h"
 #include "kernel/cgroup.h"
@@ -21,46 +16,15 @@
 struct cgroup_hold {
 	struct cgroup_freezer freezer;
 	bool was_frozen; /* by somebody else, before us: to be left so */
-	pid_t guard;
-	int leash; /* the guard's pipe: end of file is our death, a byte is its release */
+	struct guard guard;
 };
 
-static _Noreturn void guard_main(const struct cgroup_hold *hold, int leash)
+static void cgroup_rescue(void *arg)
 {
-	sigset_t all;
-	char byte;
+	const struct cgroup_hold *hold = arg;
 
-	(void)sigfillset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, NULL);
-	if (fd_read_all(leash, &byte, 1) < 0 && !hold->was_frozen)
+	if (!hold->was_frozen)
 		(void)!cgroup_thaw(&hold->freezer); /* nobody is left to tell */
-	_exit(0);
-}
-
-static int guard_start(struct cgroup_hold *hold)
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
-	hold->guard = fork();
-	if (hold->guard == 0) {
-		fd_close(ends[1]);
-		guard_main(hold, ends[0]);
-	}
-	fd_close(ends[0]);
-	hold->leash = ends[1];
-	return hold->guard < 0 ? -errno : 0;
-}
-
-static void guard_release(struct cgroup_hold *hold)
-{
-	if (hold->guard <= 0)
-		return;
-	(void)!fd_write_all(hold->leash, "", 1); /* EPIPE: it is gone already */
-	fd_close(fd_take(&hold->leash));
-	(void)waitpid(hold->guard, NULL, 0);
-	hold->guard = 0;
 }
 
 /* The reverse of freezing: also when the dump goes well, before the tree is let go. */
@@ -72,7 +36,7 @@ static void cgroup_release(void *arg)
 		(void)!cgroup_thaw(&hold->freezer); /* thawed before: fine */
 	else
 		(void)!cgroup_freeze(&hold->freezer, USEC_PER_SEC); /* as it was found */
-	guard_release(hold);
+	guard_release(&hold->guard);
 	cgroup_freezer_done(&hold->freezer);
 }
 
@@ -88,7 +52,6 @@ int dump_cgroup_freeze(struct dump *d)
 	hold = ARENA_NEW(&d->collect.arena, struct cgroup_hold);
 	if (!hold)
 		return report_fail(d->report, -ENOMEM, "cannot freeze %s", path);
-	hold->leash = -EBADF;
 	r = cgroup_freezer_open(path, &hold->freezer);
 	if (r < 0)
 		return report_refuse(d->report, r, CODE_CGROUP,
@@ -96,7 +59,7 @@ int dump_cgroup_freeze(struct dump *d)
 	r = cgroup_freezer_get(&hold->freezer, &state);
 	if (r == 0) {
 		hold->was_frozen = state != CGROUP_THAWED;
-		r = guard_start(hold);
+		r = guard_start(&hold->guard, cgroup_rescue, hold);
 	}
 	if (r < 0) {
 		cgroup_freezer_done(&hold->freezer);

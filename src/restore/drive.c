@@ -248,6 +248,8 @@ int restore_finish(struct restore *r)
 		rc = hooks_run(&rq->hooks, HOOK_PRE_RESUME, r->root_pid, r->report);
 	if (rc == 0)
 		rc = restore_finish_files(r); /* takes away what a second try would need */
+	if (rc == 0)
+		rc = finish_commit(r);
 	if (rc < 0)
 		return rc;
 	undo_forget_all(&r->undo);

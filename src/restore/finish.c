@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/guard.h"
 #include "inject/remote.h"
 #include "inject/tracee.h"
 #include "kernel/ptrace.h"
@@ -141,6 +142,43 @@ int finish_tasks(struct restore *r)
 		if (rc < 0)
 			return rc;
 	}
+	return 0;
+}
+
+static void tree_rescue(void *arg)
+{
+	const struct restore *r = arg;
+	struct task *t;
+
+	task_for_each(t, &r->model)
+		if (t->build)
+			(void)!sys_kill(t->pid, SIGKILL); /* nobody is left to tell */
+}
+
+/*
+ * The point of no return. Letting go takes a call for each thread, and our death between two of
+ * them must not leave half a tree: so a guard takes over from PTRACE_O_EXITKILL, which is taken off
+ * thread by thread, and is released in one moment. Before it our death is the whole tree's; after
+ * it the kernel lets go of what we did not.
+ */
+int finish_commit(struct restore *r)
+{
+	struct guard guard = { 0 };
+	struct task *t;
+	int rc = guard_start(&guard, tree_rescue, r);
+
+	if (rc < 0)
+		return report_fail(r->report, rc, "cannot guard the tree while it is let go");
+	task_for_each(t, &r->model) {
+		struct thread *th;
+
+		if (!t->build)
+			continue;
+		thread_for_each(th, t)
+			/* -ESRCH: killed meanwhile by somebody else */
+			(void)!ptrace_set_options(th->host_tid, PTRACE_O_TRACESYSGOOD);
+	}
+	guard_release(&guard);
 	return 0;
 }
 

@@ -54,7 +54,7 @@ struct restore {
 	struct old_vdso *last_vdso;
 	uint64_t own_vdso_size;
 	int areas_fd;
-	int self; /* a pidfd of the coordinator */
+	int self;                     /* a pidfd of the coordinator */
 	const struct task *memory_of; /* whose memory is mapped in this process beside our own */
 	struct features features;
 	bool all_born;    /* every pid of the tree is ours */
@@ -85,6 +85,7 @@ int restore_finish(struct restore *r);
 int finish_seize(struct restore *r);
 int finish_park(struct restore *r);
 int finish_tasks(struct restore *r);
+int finish_commit(struct restore *r);
 void finish_release(struct restore *r, bool stopped);
 
 /* The stages that the interpreter's barriers wait for. */

@@ -36,8 +36,8 @@ struct shared {
 /* The name of a stage, for the log. */
 const char *stage_name(enum stage s);
 
-/* A fresh shared block for n tasks, mapped in us, the coordinator, and in all children forked later,
- * which inherit the pidfd of us (borrowed). */
+/* A fresh shared block for n tasks, mapped in us, the coordinator, and in all children forked
+ * later, which inherit the pidfd of us (borrowed). */
 int shared_new(unsigned n, int coordinator, struct shared **ret) nodiscard;
 void shared_free(struct shared *s);
 
