@@ -95,7 +95,7 @@ int restore_load_contents(struct restore *r)
 	if (rc < 0)
 		return report_fail(r->report, rc, "cannot look for stored pages");
 	r->huge_always = fill_huge_always();
-	rc = restore_find_own_vdso(r);
+	rc = restore_find_specials(r);
 	vec_for_each(mm, &r->model.mms)
 		rc = rc < 0 ? rc : load_mm_contents(r, *mm);
 	vec_for_each(s, &r->model.shmems)

@@ -13,11 +13,7 @@
 #include "report/log.h"
 #include "restore/restore_int.h"
 
-#define TASK_TOP                                                                                   \
-	UINT64_C(0x7ffffffff000) /* the end of user addresses with four-level page tables */
-#define MEMORY_LOW            UINT64_C(0x10000000)
-#define GAP_MARGIN            (2 * UINT64_C(1024) * 1024) /* more than the kernel's stack guard gap */
-#define MADV_GUARD_INSTALL_NR 102                         /* Linux 6.13 */
+#define MADV_GUARD_INSTALL_NR 102 /* Linux 6.13 */
 
 static size_t vma_size(const struct vma *v)
 {
@@ -40,18 +36,25 @@ static int memory_cut(const struct task *from, struct ranges *own)
 	return rc < 0 ? rc : ranges_subtract(own, &theirs);
 }
 
-int memory_own(struct restore *r, const struct task *from, struct ranges *own)
+int own_maps_read(struct restore *r, struct proc_text *text)
 {
 	scoped(proc_pid_done) struct proc_pid self = PROC_PID_NONE;
-	scoped(proc_text_done) struct proc_text text = { 0 };
-	struct proc_maps_walk walk;
-	struct proc_map m;
 	int rc = proc_pid_open(0, &self);
 
 	if (rc == 0)
-		rc = proc_maps_read(&self, &text);
+		rc = proc_maps_read(&self, text);
+	return rc < 0 ? report_fail(r->report, rc, "cannot read our own mappings") : 0;
+}
+
+int memory_own(struct restore *r, const struct task *from, struct ranges *own)
+{
+	scoped(proc_text_done) struct proc_text text = { 0 };
+	struct proc_maps_walk walk;
+	struct proc_map m;
+	int rc = own_maps_read(r, &text);
+
 	if (rc < 0)
-		return report_fail(r->report, rc, "cannot read our own mappings");
+		return rc;
 	walk = proc_maps_walk(text.at, text.n);
 	while ((rc = proc_maps_next(&walk, &m)) > 0) {
 		if (m.kind == PROC_MAP_VSYSCALL)

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/rseq.h>
@@ -20,51 +21,14 @@
 #include "report/log.h"
 #include "restore/restore_int.h"
 
-#define TASK_TOP   UINT64_C(0x7ffffffff000)
-#define MEMORY_LOW UINT64_C(0x10000000)
-#define GAP_MARGIN (UINT64_C(2) << 20)
-#define PIECES_MAX 4 /* special mappings of the kernel in one task */
-
-/* A special mapping: ours, and where the task had it. */
-struct special {
-	uint64_t from, size, to;
-	enum proc_map_kind kind;
-};
-
+/* What becomes of the special mappings of a task. */
 struct specials {
 	const struct old_vdso
 		*proxy_of; /* ours goes somewhere else, and the old one's pages lead to it */
 	uint64_t proxy_at;
-	struct special at[PIECES_MAX];
+	struct special at[SPECIALS_MAX]; /* ours, and where each goes */
 	size_t n;
 };
-
-static bool map_is_special(enum proc_map_kind kind)
-{
-	return kind == PROC_MAP_VDSO || kind == PROC_MAP_VVAR || kind == PROC_MAP_VVAR_VCLOCK;
-}
-
-/* Our own vDSO and its data pages. */
-static int specials_find(struct restore *r, struct specials *s)
-{
-	scoped(proc_pid_done) struct proc_pid self = PROC_PID_NONE;
-	scoped(proc_text_done) struct proc_text text = { 0 };
-	struct proc_maps_walk walk;
-	struct proc_map m;
-	int rc = proc_pid_open(0, &self);
-
-	if (rc == 0)
-		rc = proc_maps_read(&self, &text);
-	if (rc < 0)
-		return report_fail(r->report, rc, "cannot read our own mappings");
-	walk = proc_maps_walk(text.at, text.n);
-	while ((rc = proc_maps_next(&walk, &m)) > 0)
-		if (map_is_special(m.kind) && s->n < PIECES_MAX)
-			s->at[s->n++] = (struct special){ .from = m.start,
-							  .size = m.end - m.start,
-							  .kind = m.kind };
-	return rc < 0 ? report_fail(r->report, rc, "cannot understand our own mappings") : 0;
-}
 
 /*
  * Where the task had them. The data pages lie before the code at distances that the code relies on,
@@ -361,12 +325,12 @@ static int program_compose(struct restore *r, struct task *t, struct batch *b, s
 			   uint64_t gap)
 {
 	struct program *leader = batch_program(b, PIE_FAIL_WAIT);
-	struct specials s = { 0 };
+	struct specials s = { .n = r->n_specials };
 	struct thread *th;
-	int rc = specials_find(r, &s);
+	int rc;
 
-	if (rc == 0)
-		rc = specials_match(r, t, &s);
+	memcpy(s.at, r->specials, sizeof(s.at));
+	rc = specials_match(r, t, &s);
 	if (rc == 0 && !leader)
 		rc = report_fail(r->report, -ENOMEM, "cannot build its program");
 	if (rc == 0)

@@ -5,6 +5,7 @@
 #include "object/check.h"
 #include "object/env.h"
 #include "kernel/features.h"
+#include "kernel/proc/maps.h"
 #include "object/images.h"
 #include "report/stats.h"
 #include "restore/shared.h"
@@ -26,6 +27,19 @@ struct build {
 	struct pie_area *area; /* the coordinator's mapping of its slot */
 	size_t area_size;
 	bool seized;
+};
+
+/* Where things of ours may lie in a task: the end of user addresses with four-level page tables,
+ * and a distance to neighbours that is more than the kernel's stack guard gap. */
+#define TASK_TOP   UINT64_C(0x7ffffffff000)
+#define MEMORY_LOW UINT64_C(0x10000000)
+#define GAP_MARGIN (UINT64_C(2) << 20)
+
+/* A special mapping of the kernel's in us, and where a task has it. */
+#define SPECIALS_MAX 4
+struct special {
+	uint64_t from, size, to;
+	enum proc_map_kind kind;
 };
 
 /* The vDSO that a task had (vdso.c); one for all tasks with the same. */
@@ -52,6 +66,8 @@ struct restore {
 	bool huge_always;
 	struct map vdsos; /* (0, id of the mm) -> struct old_vdso; none where it was not stored */
 	struct old_vdso *last_vdso;
+	struct special specials[SPECIALS_MAX];
+	size_t n_specials;
 	uint64_t own_vdso_size;
 	int areas_fd;
 	int self;                     /* a pidfd of the coordinator */
@@ -92,7 +108,10 @@ void finish_release(struct restore *r, bool stopped);
 enum area_stage { AREA_STAGE_LAST = 1, AREA_STAGE_RETURN = 2 };
 
 struct page_store;
-int restore_find_own_vdso(struct restore *r);
+/* Finds our own vDSO and its data pages, once: every process of the tree has them where we do. */
+int restore_find_specials(struct restore *r);
+/* The text of our own maps. Reported. */
+int own_maps_read(struct restore *r, struct proc_text *text);
 /* Reads the vDSO of an address space and compares it with ours (vdso.c). */
 int restore_load_vdso(struct restore *r, const struct mm *mm, const struct page_store *store);
 /* Fills image (old->size bytes) with the old one's pages, led to ours, which will lie at ours_at.

@@ -17,22 +17,30 @@
 
 #define VDSO_MAX (64 * 1024UL) /* today's have two pages */
 
-int restore_find_own_vdso(struct restore *r)
+static bool map_is_special(enum proc_map_kind kind)
 {
-	scoped(proc_pid_done) struct proc_pid self = PROC_PID_NONE;
+	return kind == PROC_MAP_VDSO || kind == PROC_MAP_VVAR || kind == PROC_MAP_VVAR_VCLOCK;
+}
+
+int restore_find_specials(struct restore *r)
+{
 	scoped(proc_text_done) struct proc_text text = { 0 };
 	struct proc_maps_walk walk;
 	struct proc_map m;
-	int rc = proc_pid_open(0, &self);
+	int rc = own_maps_read(r, &text);
 
-	if (rc == 0)
-		rc = proc_maps_read(&self, &text);
 	if (rc < 0)
-		return report_fail(r->report, rc, "cannot read our own mappings");
+		return rc;
 	walk = proc_maps_walk(text.at, text.n);
-	while ((rc = proc_maps_next(&walk, &m)) > 0)
+	while ((rc = proc_maps_next(&walk, &m)) > 0) {
+		if (!map_is_special(m.kind) || r->n_specials == SPECIALS_MAX)
+			continue;
+		r->specials[r->n_specials++] = (struct special){ .from = m.start,
+								 .size = m.end - m.start,
+								 .kind = m.kind };
 		if (m.kind == PROC_MAP_VDSO)
 			r->own_vdso_size = m.end - m.start;
+	}
 	return rc < 0 ? report_fail(r->report, rc, "cannot understand our own mappings") : 0;
 }
 

@@ -79,14 +79,14 @@ def test_dump_leaves_the_tree_as_asked(stasis, tree, images):
 
 def test_foreground_passes_on_the_exit_status(stasis, criu, images):
     for program, want in ((stasis, 7), (criu, 0)):
-        child = start("sleep 0.7; exit 7")
+        child = start("sleep 2; exit 7")
         program("dump", "-t", child.pid, "-D", images, code=0)
         program("restore", "-D", images, code=want)
         assert not is_alive(child.pid)
 
 
 def test_foreground_says_how_a_signal_ended_it(stasis, images):
-    child = start("sleep 0.5; kill -9 $$")
+    child = start("sleep 2; kill -9 $$")
     stasis("dump", "-t", child.pid, "-D", images, code=0)
     stasis("restore", "-D", images, code=128 + 9)
 
