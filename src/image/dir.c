@@ -233,8 +233,8 @@ int image_dir_expect(const struct image_dir *dir, const char *name, uint64_t siz
 	if (!dir->checking)
 		return 0;
 	f = manifest_find(&dir->manifest, name);
-	if (!f)
-		return image_fail(err, name, -EUCLEAN, "is not in the manifest of this dump");
+	if (!f) /* left by an older dump into the directory: this one has no such image */
+		return image_fail(err, name, -ENOENT, "is not in the manifest of this dump");
 	if (f->size != size)
 		return image_fail(err, name, -EUCLEAN,
 				  "has %" PRIu64 " bytes, and %" PRIu64 " when it was written",

@@ -98,7 +98,8 @@ int image_dir_open_file(struct image_dir *dir, const char *name, enum image_acce
 int image_dir_add_sums_take(struct image_dir *dir, const char *name, uint64_t size,
 			    struct sums sums) nodiscard;
 /* What the manifest in force says of a file that is `size` bytes long now: *ret_file, NULL when no
- * manifest is in force. -EUCLEAN when it is not listed or its size differs. */
+ * manifest is in force. -ENOENT when it is not listed (an older dump left it), -EUCLEAN when its
+ * size differs. */
 int image_dir_expect(const struct image_dir *dir, const char *name, uint64_t size,
 		     struct image_error *err, const struct manifest_file **ret_file) nodiscard;
 /* The same, with all the sums. */
